@@ -1,0 +1,29 @@
+// What one JavaScript environment owns. Each worker thread has its own; nothing here is shared between threads.
+#pragma once
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <c10/core/InferenceMode.h>
+#include <node_api.h>
+
+#include <memory>
+#include <vector>
+
+#include "guard.h"
+#include "handle_table.h"
+
+namespace bridge {
+
+struct Environment {
+  HandleTable<at::Tensor> tensors{"tensor"};
+  HandleTable<at::Generator> generators{"generator"};
+  std::vector<c10::OperatorHandle> operators;
+  std::vector<std::unique_ptr<c10::InferenceMode>> inferenceScopes;
+
+  static Environment& of(napi_env env) {
+    void* data = nullptr;
+    check(env, napi_get_instance_data(env, &data));
+    return *static_cast<Environment*>(data);
+  }
+};
+
+}  // namespace bridge

@@ -1,0 +1,48 @@
+import { readFile, stat } from "node:fs/promises";
+import type { z } from "zod";
+import { ConfigError, DatasetError, messageOf } from "../support/errors.js";
+import { parseWithSchema } from "../support/parse-with-schema.js";
+
+/** A dataset file's bytes, or undefined if there is no such file. */
+export async function readFileIfPresent(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw new DatasetError(`${path}: cannot be read (${messageOf(error)})`);
+  }
+}
+
+/** Whether a path is a folder. */
+export const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+
+/**
+ * Python writes numbers that JSON does not have; they are read as the texts "NaN", "Infinity" and "-Infinity",
+ * which `Number` understands. Texts that merely contain such a word are matched first and kept.
+ */
+const quoteNonFinite = (json: string): string =>
+  json.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) => (token.startsWith('"') ? token : `"${token}"`));
+
+/** @throws DatasetError naming the file if the text is not JSON as Python writes it */
+export function parsePythonJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(quoteNonFinite(text));
+  } catch (error) {
+    throw new DatasetError(`${path}: expected JSON, got a damaged file (${messageOf(error)})`);
+  }
+}
+
+/** Checks a value read from a dataset file. @throws DatasetError with every problem and its place */
+export function parseDatasetValue<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
+  try {
+    return parseWithSchema(schema, value, where);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new DatasetError(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * The action expert: a small transformer that reads the prefix and turns noisy actions and time into a velocity.
+ *
+ * Two kinds of layers alternate. A *joint* layer attends to the prefix's keys and values as the language model made them,
+ * and causally to the actions. A *cross* layer attends to the prefix alone, through projections of its own; these do not
+ * depend on the actions or on time, so they are computed once per prefix.
+ *
+ * Letters: `B` batch, `P` prefix tokens, `A` action steps, `M` action dimensions, `D` width, `H` heads, `K` key/value
+ * heads, `E` head width.
+ */
+import {
+  attend,
+  type InitialLaw,
+  Linear,
+  Module,
+  mergeHeads,
+  type ParameterSource,
+  RmsNorm,
+  type Rotary,
+  rotaryAngles,
+  rotate,
+  within,
+} from "../nn/index.js";
+import {
+  add,
+  arange,
+  cat,
+  expand,
+  expectShape,
+  le,
+  ones,
+  silu,
+  type Tensor,
+  toDtype,
+  unsqueeze,
+} from "../torch/index.js";
+import { type SmolVLAConfig, usesCrossAttention } from "./config.js";
+import { DecoderLayer } from "./decoder-layer.js";
+import { timeEmbedding } from "./time-embedding.js";
+import { type Context, type KeyValue, ROTARY_BASE } from "./vision-language-model.js";
+import type { TextConfig } from "./vlm-config.js";
+
+/** Everything about an observation that the expert needs at every step. Belongs to the expert that made it. */
+export interface Prefix {
+  /** one entry per layer, L = P: what that layer attends to */
+  readonly layers: readonly KeyValue[];
+  /** `bool[B, 1, A, P + A]`: prefix where valid, actions causally */
+  readonly jointMask: Tensor;
+  /** positions behind the prefix, for joint layers */
+  readonly jointRotary: Rotary;
+  /** `bool[B, 1, 1, P]` */
+  readonly crossMask: Tensor;
+  /** positions from 0, for cross layers */
+  readonly crossRotary: Rotary;
+}
+
+/** Width of the expert's MLP: 8/3 of its hidden width, up to the next multiple of 256. */
+const intermediateSize = (hiddenSize: number): number => {
+  const twoThirds = Math.floor((2 * hiddenSize) / 3);
+  return 256 * Math.floor((4 * twoThirds + 255) / 256);
+};
+
+export class ActionExpert extends Module {
+  readonly layers: readonly DecoderLayer[];
+  readonly finalNorm: RmsNorm;
+  readonly stateIn: Linear;
+  readonly actionIn: Linear;
+  readonly actionOut: Linear;
+  readonly timeIn: Linear;
+  readonly timeOut: Linear;
+  readonly #config: SmolVLAConfig;
+  readonly #width: number;
+  readonly #headDim: number;
+
+  constructor(source: ParameterSource, config: SmolVLAConfig, text: TextConfig, numLayers: number) {
+    super();
+    const D = Math.floor(text.hiddenSize * config.expertWidthMultiplier);
+    const size = { ...text, hiddenSize: D, intermediateSize: intermediateSize(D) };
+    const law: InitialLaw = { kind: "normal", std: text.initializerRange };
+    this.#config = config;
+    this.#width = D;
+    this.#headDim = text.headDim;
+    this.layers = Array.from({ length: numLayers }, (_, i) => {
+      const crossWidth = isJointLayer(config, i) ? undefined : text.numKeyValueHeads * text.headDim;
+      return new DecoderLayer(within(within(source, "layers"), i), size, law, crossWidth);
+    });
+    this.finalNorm = new RmsNorm(within(source, "finalNorm"), D, text.rmsNormEps);
+    const { maxStateDim, maxActionDim } = config;
+    this.stateIn = new Linear(within(source, "stateIn"), maxStateDim, text.hiddenSize, { bias: true });
+    this.actionIn = new Linear(within(source, "actionIn"), maxActionDim, D, { bias: true });
+    this.actionOut = new Linear(within(source, "actionOut"), D, maxActionDim, { bias: true });
+    this.timeIn = new Linear(within(source, "timeIn"), 2 * D, D, { bias: true });
+    this.timeOut = new Linear(within(source, "timeOut"), D, D, { bias: true });
+  }
+
+  /** The state token's embedding: `[B, maxStateDim]` -> `[B, D_text]`. */
+  embedState(state: Tensor): Tensor {
+    return this.stateIn.forward(state);
+  }
+
+  /** Joins context and state rows into the prefix, and projects it for every cross layer. */
+  attach(context: Context, state: readonly KeyValue[]): Prefix {
+    const { chunkSize: A } = this.#config;
+    const { device } = context.mask;
+    const B = context.mask.size(0);
+    const layers = this.layers.map((layer, i): KeyValue => {
+      const [of, own] = [context.layers[i]!, state[i]!];
+      const whole = { key: cat([of.key, own.key], 2), value: cat([of.value, own.value], 2) };
+      if (isJointLayer(this.#config, i)) return whole;
+      return { key: layer.keys(mergeHeads(whole.key)), value: layer.values(mergeHeads(whole.value)) };
+    });
+    const valid = cat([context.mask, ones([B, 1], "bool", undefined, device)], 1); // [B, P]
+    const steps = unsqueeze(arange(A, "int64", undefined, device), 0); // [1, A]
+    const isPast = le(steps, unsqueeze(steps, 2)); // [1, A, A]: column no later than row
+    const prefixPart = expand(unsqueeze(valid, 1), [B, A, valid.size(1)]);
+    const firstPosition = add(context.numValid, ones([1], "int64", undefined, device)); // after the state token
+    return {
+      layers,
+      jointMask: unsqueeze(cat([prefixPart, expand(isPast, [B, A, A])], 2), 1),
+      jointRotary: rotaryAngles(add(firstPosition, steps), this.#headDim, ROTARY_BASE),
+      crossMask: unsqueeze(unsqueeze(valid, 1), 1),
+      crossRotary: rotaryAngles(steps, this.#headDim, ROTARY_BASE),
+    };
+  }
+
+  /**
+   * The velocity field `noise - actions` at noisy actions and time.
+   *
+   * @param noisyActions float32 `[B, A, M]` with A = chunk size and M the padded action width
+   * @param time float32 `[B]`, 1 is noise and 0 is actions
+   * @returns float32 `[B, A, M]`
+   * @throws ShapeError
+   */
+  velocity(prefix: Prefix, noisyActions: Tensor, time: Tensor): Tensor {
+    const { chunkSize, maxActionDim, minPeriod, maxPeriod } = this.#config;
+    const known = { B: prefix.crossMask.size(0), A: chunkSize, M: maxActionDim };
+    expectShape(noisyActions, "B A M", "smolvla.velocity: noisyActions", known);
+    expectShape(time, "B", "smolvla.velocity: time", known);
+    const actions = this.actionIn.forward(noisyActions); // [B, A, D]
+    const when = toDtype(timeEmbedding(time, this.#width, minPeriod, maxPeriod), actions.dtype);
+    const both = cat([actions, expand(unsqueeze(when, 1), actions.shape)], 2);
+    let x = this.timeOut.forward(silu(this.timeIn.forward(both)));
+    for (const [i, layer] of this.layers.entries()) {
+      const normed = layer.inputNorm.forward(x);
+      const query = layer.queries(normed);
+      const { key, value } = prefix.layers[i]!;
+      const attended = isJointLayer(this.#config, i)
+        ? attend(
+            rotate(query, prefix.jointRotary),
+            cat([key, rotate(layer.keys(normed), prefix.jointRotary)], 2),
+            cat([value, layer.values(normed)], 2),
+            prefix.jointMask,
+          )
+        : attend(rotate(query, prefix.crossRotary), key, value, prefix.crossMask);
+      x = layer.finish(x, attended);
+    }
+    return this.actionOut.forward(toDtype(this.finalNorm.forward(x), "float32"));
+  }
+}
+
+/** Whether an expert layer attends to its own actions (and to the prefix unprojected). */
+export const isJointLayer = (config: SmolVLAConfig, layer: number): boolean =>
+  !usesCrossAttention(config) ||
+  (config.selfAttnEveryNLayers !== undefined && layer % config.selfAttnEveryNLayers === 0);

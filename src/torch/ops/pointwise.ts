@@ -1,0 +1,40 @@
+import { op } from "../operator.js";
+
+export const add = op("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor");
+export const addScalar = op("aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor");
+export const sub = op("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor");
+/** `other - self * alpha` for a number on the left. */
+export const rsubScalar = op("aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor");
+export const mul = op("aten::mul.Tensor(Tensor self, Tensor other) -> Tensor");
+export const mulScalar = op("aten::mul.Scalar(Tensor self, Scalar other) -> Tensor");
+export const div = op("aten::div.Tensor(Tensor self, Tensor other) -> Tensor");
+export const divScalar = op("aten::div.Scalar(Tensor self, Scalar other) -> Tensor");
+export const neg = op("aten::neg(Tensor self) -> Tensor");
+export const square = op("aten::square(Tensor self) -> Tensor");
+export const sqrt = op("aten::sqrt(Tensor self) -> Tensor");
+export const rsqrt = op("aten::rsqrt(Tensor self) -> Tensor");
+export const exp = op("aten::exp(Tensor self) -> Tensor");
+export const log = op("aten::log(Tensor self) -> Tensor");
+export const sin = op("aten::sin(Tensor self) -> Tensor");
+export const cos = op("aten::cos(Tensor self) -> Tensor");
+export const asin = op("aten::asin(Tensor self) -> Tensor");
+export const pow = op("aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor");
+/** `self ** exponent` for a number as the base. */
+export const powOfScalar = op("aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor");
+export const clamp = op("aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor");
+export const silu = op("aten::silu(Tensor self) -> Tensor");
+export const gelu = op("aten::gelu(Tensor self, *, str approximate='none') -> Tensor");
+export const sigmoid = op("aten::sigmoid(Tensor self) -> Tensor");
+export const where = op("aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor");
+export const le = op("aten::le.Tensor(Tensor self, Tensor other) -> Tensor");
+export const eq = op("aten::eq.Tensor(Tensor self, Tensor other) -> Tensor");
+export const logicalAnd = op("aten::logical_and(Tensor self, Tensor other) -> Tensor");
+export const logicalNot = op("aten::logical_not(Tensor self) -> Tensor");
+export const isfinite = op("aten::isfinite(Tensor self) -> Tensor");
+export const maskedFill = op("aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor");
+export const abs = op("aten::abs(Tensor self) -> Tensor");
+export const add_ = op("aten::add_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)");
+export const mulScalar_ = op("aten::mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)");
+export const addScalar_ = op("aten::add_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)");
+export const copy_ = op("aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)");
+export const zero_ = op("aten::zero_(Tensor(a!) self) -> Tensor(a!)");

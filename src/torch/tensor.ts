@@ -1,0 +1,153 @@
+import { TorchError } from "../support/errors.js";
+import { bytesOf, type HostArray, hostArrayFromBytes, numElements } from "../support/host-array.js";
+import { codeOfDtype, type DType, dtypeOfCode } from "./dtype.js";
+import { type Handle, native } from "./native.js";
+import { adoptIntoScope, TENSOR_BRAND } from "./scope.js";
+
+const forgotten = new FinalizationRegistry<Handle>((handle) => native.freeTensor(handle));
+
+/** A libtorch tensor. Operators are functions (`torch/ops`); this class is identity, description and lifetime. */
+export class Tensor {
+  readonly [TENSOR_BRAND] = true;
+  #handle: Handle | undefined;
+  #shape: readonly number[] | undefined;
+  #dtype: DType | undefined;
+  #isWatched = false;
+
+  /** Takes ownership of a native handle: the innermost open scope frees it, or else its holder. */
+  constructor(handle: Handle) {
+    this.#handle = handle;
+    if (!adoptIntoScope(this)) this.watchForCollection();
+  }
+
+  /** @throws TorchError if the tensor was disposed */
+  get handle(): Handle {
+    if (this.#handle === undefined) throw new TorchError("tensor", "torch: expected a live tensor, got a disposed one");
+    return this.#handle;
+  }
+
+  get isDisposed(): boolean {
+    return this.#handle === undefined;
+  }
+
+  get shape(): readonly number[] {
+    this.#shape ??= native.tensorShape(this.handle);
+    return this.#shape;
+  }
+
+  get dtype(): DType {
+    this.#dtype ??= dtypeOfCode(native.tensorDtype(this.handle));
+    return this.#dtype;
+  }
+
+  /** Such as `cpu` or `cuda:0`. */
+  get device(): string {
+    return native.tensorDevice(this.handle);
+  }
+
+  get numElements(): number {
+    return numElements(this.shape);
+  }
+
+  /** The size of one dimension; negative counts from the end. */
+  size(dim: number): number {
+    const size = this.shape.at(dim);
+    if (size === undefined)
+      throw new TorchError("size", `torch.size: [${this.shape.join(", ")}] has no dimension ${dim}`);
+    return size;
+  }
+
+  get requiresGrad(): boolean {
+    return native.requiresGrad(this.handle);
+  }
+
+  set requiresGrad(value: boolean) {
+    native.setRequiresGrad(this.handle, value);
+  }
+
+  /** A new handle to the accumulated gradient, or undefined if there is none. */
+  get grad(): Tensor | undefined {
+    const handle = native.gradOf(this.handle);
+    return handle === null ? undefined : new Tensor(handle);
+  }
+
+  set grad(value: Tensor | undefined) {
+    native.setGrad(this.handle, value === undefined ? null : value.handle);
+  }
+
+  /** A copy of the entries in JavaScript memory, row-major. Waits for the device. */
+  toHost(): HostArray {
+    return hostArrayFromBytes(this.dtype, this.shape, new Uint8Array(native.tensorBytes(this.handle)));
+  }
+
+  /** The entries as numbers, row-major. For float16 and bfloat16 convert to float32 first. */
+  toNumbers(): number[] {
+    return Array.from(this.toHost().data as ArrayLike<number | bigint>, Number);
+  }
+
+  /** The only entry of a one-element tensor. */
+  item(): number {
+    if (this.numElements !== 1) {
+      throw new TorchError("item", `torch.item: expected one element, got shape [${this.shape.join(", ")}]`);
+    }
+    return this.toNumbers()[0]!;
+  }
+
+  /** Gives the memory back (once no view and no gradient graph holds it either). Disposing twice is harmless. */
+  dispose(): void {
+    if (this.#handle === undefined) return;
+    if (this.#isWatched) forgotten.unregister(this);
+    native.freeTensor(this.#handle);
+    this.#handle = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** internal: handed from a closing scope to the one around it. */
+  leaveScope(): void {
+    if (!adoptIntoScope(this)) this.watchForCollection();
+  }
+
+  /** internal: no scope will free it, so the garbage collector is the safety net. */
+  watchForCollection(): void {
+    if (this.#isWatched || this.#handle === undefined) return;
+    this.#isWatched = true;
+    forgotten.register(this, this.#handle, this);
+  }
+}
+
+/** A CPU tensor holding a copy of the array. */
+export const tensorFromHost = (array: HostArray): Tensor =>
+  new Tensor(native.tensorFromBytes(bytesOf(array), codeOfDtype(array.dtype), array.shape));
+
+/** A CPU tensor from JavaScript numbers, float32 unless said otherwise. */
+export function tensor(
+  values: readonly number[],
+  shape: readonly number[] = [values.length],
+  dtype: DType = "float32",
+): Tensor {
+  if (dtype === "float16" || dtype === "bfloat16") {
+    throw new TorchError(
+      "tensor",
+      `torch.tensor: expected a type that JavaScript can write, got ${dtype}. Make float32 and convert`,
+    );
+  }
+  const data =
+    dtype === "int64"
+      ? BigInt64Array.from(values, BigInt)
+      : {
+          float64: Float64Array,
+          float32: Float32Array,
+          int32: Int32Array,
+          int16: Int16Array,
+          int8: Int8Array,
+          uint8: Uint8Array,
+          bool: Uint8Array,
+        }[dtype].from(values);
+  return tensorFromHost({ dtype, shape, data });
+}
+
+/** How many tensors this thread holds: the figure that a leak would move. */
+export const numLiveTensors = (): number => native.numLiveTensors();

@@ -1,0 +1,23 @@
+import { parseTrainConfig, type TrainConfig } from "./config.js";
+import { snakeKeys } from "./config-keys.js";
+
+/**
+ * A resolved configuration as plain JSON with the names of files and command lines, from which `trainConfigFromJson`
+ * gives back the same configuration.
+ */
+export function trainConfigToJson(config: TrainConfig): Readonly<Record<string, unknown>> {
+  const { fields, ...policy } = config.policy;
+  return {
+    ...snakeKeys(config),
+    dataset: snakeKeys(config.dataset),
+    policy: { ...snakeKeys(policy), ...fields },
+    optimizer: config.optimizer ? snakeKeys(config.optimizer) : null,
+    scheduler: config.scheduler ? snakeKeys(config.scheduler) : null,
+    eval: snakeKeys(config.eval),
+    wandb: snakeKeys(config.wandb),
+    reflow: snakeKeys(config.reflow),
+  };
+}
+
+/** The configuration that `trainConfigToJson` was given. @throws ConfigError if the JSON was changed into nonsense */
+export const trainConfigFromJson = (json: unknown): TrainConfig => parseTrainConfig(json).config;

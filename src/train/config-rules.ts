@@ -1,0 +1,145 @@
+import { normalize } from "node:path";
+import type { ConfigProblem } from "../support/errors.js";
+import { risingDecayProblem } from "./config-preset.js";
+import type { TrainJson } from "./config-schema.js";
+
+/** What must fit together in the settings of a training run. */
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isSameFolder = (a: string, b: string): boolean =>
+  normalize(a).replace(/\/$/, "") === normalize(b).replace(/\/$/, "");
+
+const show = (value: unknown): string => (value === null || value === undefined ? "nothing" : JSON.stringify(value));
+
+/** What is known elsewhere but not available here, each with its reason. */
+function findUnavailable(json: TrainJson): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const refuse = (isRefused: boolean, path: string, message: string): void => {
+    if (isRefused) problems.push({ path, message });
+  };
+  const { dataset, policy } = json;
+  const { use_peft: usePeft } = policy as Fields;
+  refuse(
+    policy.type !== null && policy.type !== "smolvla",
+    "policy.type",
+    `expected "smolvla", got ${show(policy.type)}. Other policies cannot be trained here`,
+  );
+  refuse(
+    dataset.streaming,
+    "dataset.streaming",
+    "expected false, got true. Datasets are read from a local folder; they are downloaded first",
+  );
+  refuse(
+    dataset.image_transforms.enable,
+    "dataset.image_transforms.enable",
+    "expected false, got true. Random changes of the images during training are not available",
+  );
+  refuse(
+    json.env !== null && json.env !== undefined,
+    "env",
+    `expected nothing, got ${show(json.env)}. Simulation during training is not available; evaluate the saved ` +
+      "checkpoints instead",
+  );
+  const noAdapters = "Adapters (LoRA and the like) are not available; train the whole action expert";
+  refuse(
+    json.peft !== null && json.peft !== undefined,
+    "peft",
+    `expected nothing, got ${show(json.peft)}. ${noAdapters}`,
+  );
+  refuse(usePeft === true, "policy.use_peft", `expected false, got true. ${noAdapters}`);
+  refuse(json.use_rabc, "use_rabc", "expected false, got true. Weighting samples by progress (RA-BC) is not available");
+  return problems;
+}
+
+/** Where the policy comes from. A run that continues has its policy in its checkpoint, whatever the settings say. */
+function findPolicyProblems({ policy, resume }: TrainJson): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const refuse = (path: string, message: string): void => void problems.push({ path, message });
+  const { path, type, pretrained_path: pretrained, teacher_model_path: teacher } = policy;
+  if (policy.push_to_hub && policy.repo_id === null) {
+    refuse("policy.repo_id", "expected the Hub id to upload to, got nothing. policy.push_to_hub=true needs it");
+  }
+  if (policy.use_reflow && teacher === null) {
+    refuse("policy.teacher_model_path", "expected the teacher's folder or Hub id, got nothing. Reflow needs a teacher");
+  }
+  if (resume) return problems;
+  if (path !== null && pretrained !== null && !isSameFolder(path, pretrained)) {
+    refuse("policy.pretrained_path", `expected policy.path (${show(path)}) or nothing, got ${show(pretrained)}`);
+  }
+  if (!policy.use_reflow) {
+    if (path !== null && type !== null) {
+      refuse(
+        "policy.type",
+        `expected nothing beside policy.path, got ${show(type)}. Give policy.path to train a policy further, or ` +
+          "policy.type for a new one",
+      );
+    }
+    if (path === null && type === null) {
+      refuse("policy", "expected policy.path (train a policy further) or policy.type=smolvla (a new one), got neither");
+    }
+    return problems;
+  }
+  for (const [name, start] of [
+    ["policy.path", path],
+    ["policy.pretrained_path", pretrained],
+  ] as const) {
+    if (start !== null && teacher !== null && !isSameFolder(start, teacher)) {
+      refuse(
+        name,
+        `expected policy.teacher_model_path (${show(teacher)}) or nothing, got ${show(start)}. A reflow student ` +
+          "begins as a copy of its teacher: only then do its noise, its normalisation and its targets belong together",
+      );
+    }
+  }
+  return problems;
+}
+
+function findScheduleProblems(json: TrainJson): ConfigProblem[] {
+  const { optimizer, scheduler } = json;
+  if (json.use_policy_training_preset && !json.resume) {
+    const { optimizer_lr: peak, scheduler_decay_lr: decay } = json.policy as Fields;
+    if (typeof peak !== "number" || typeof decay !== "number") return [];
+    const problem = risingDecayProblem(
+      { path: "policy.optimizer_lr", value: peak },
+      { path: "policy.scheduler_decay_lr", value: decay },
+    );
+    return problem ? [problem] : [];
+  }
+  const problems: ConfigProblem[] = [];
+  if (!json.use_policy_training_preset) {
+    const message =
+      "expected settings, got nothing. use_policy_training_preset=false needs both optimizer and scheduler";
+    if (optimizer === null) problems.push({ path: "optimizer", message });
+    if (scheduler === null) problems.push({ path: "scheduler", message });
+  }
+  const rising =
+    scheduler &&
+    risingDecayProblem(
+      { path: "scheduler.peak_lr", value: scheduler.peak_lr },
+      { path: "scheduler.decay_lr", value: scheduler.decay_lr },
+    );
+  if (rising) problems.push(rising);
+  return problems;
+}
+
+/** Everything that does not fit together or is not available, all at once. */
+export function findProblems(json: TrainJson): readonly ConfigProblem[] {
+  const problems = [...findUnavailable(json), ...findPolicyProblems(json), ...findScheduleProblems(json)];
+  if (json.dataset.repo_id === null && json.dataset.root === null && !json.resume) {
+    problems.push({
+      path: "dataset",
+      message: "expected dataset.repo_id (a Hub id) or dataset.root (a folder), got neither",
+    });
+  }
+  if (json.resume && json.overwrite) {
+    problems.push({ path: "overwrite", message: "expected false beside resume=true, got true. Choose one of the two" });
+  }
+  if (json.eval.batch_size > json.eval.n_episodes) {
+    problems.push({
+      path: "eval.batch_size",
+      message: `expected at most eval.n_episodes (${json.eval.n_episodes}), got ${json.eval.batch_size}`,
+    });
+  }
+  return problems;
+}
