@@ -28,7 +28,10 @@ inline napi_value leaveInference(napi_env env, size_t, napi_value*) {
 }
 
 inline napi_value setRequiresGrad(napi_env env, size_t, napi_value* args) {
-  toTensor(env, args[0]).set_requires_grad(toBool(env, args[1]));
+  const at::Tensor tensor = toTensor(env, args[0]);
+  const bool value = toBool(env, args[1]);
+  TORCH_CHECK(value || tensor.is_leaf(), "a tensor that was computed from others cannot stop requiring a gradient; detach it");
+  tensor.set_requires_grad(value);
   return nullptr;
 }
 
@@ -42,7 +45,11 @@ inline napi_value gradOf(napi_env env, size_t, napi_value* args) { return fromTe
 // (handle, gradient handle or null)
 inline napi_value setGrad(napi_env env, size_t, napi_value* args) {
   at::Tensor tensor = toTensor(env, args[0]);
-  tensor.mutable_grad() = isNullish(env, args[1]) ? at::Tensor() : toTensor(env, args[1]);
+  const at::Tensor grad = isNullish(env, args[1]) ? at::Tensor() : toTensor(env, args[1]);
+  TORCH_CHECK(!grad.defined() || (grad.sizes() == tensor.sizes() && grad.scalar_type() == tensor.scalar_type() &&
+                                  grad.device() == tensor.device()),
+              "expected a gradient of the tensor's own shape, dtype and device");
+  tensor.mutable_grad() = grad;
   return nullptr;
 }
 

@@ -39,7 +39,7 @@ inline napi_value callOperator(napi_env env, size_t count, napi_value* args) {
   const auto& operators = Environment::of(env).operators;
   const int64_t id = toInt(env, args[0]);
   TORCH_CHECK(id >= 0 && static_cast<size_t>(id) < operators.size(), "no operator has the number ", id);
-  const c10::OperatorHandle& op = operators[id];
+  const c10::OperatorHandle op = operators[id];  // a copy: reading an argument may run JavaScript that adds operators
   const auto& parameters = op.schema().arguments();
   const size_t numGiven = count - 1;
   TORCH_CHECK(numGiven <= parameters.size(), "expected at most ", parameters.size(), " arguments, got ", numGiven);

@@ -61,6 +61,19 @@ inline at::Scalar toScalar(napi_env env, napi_value value) {
   return isWhole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
 }
 
+// Frees the JavaScript handles made while it lives. Must close on errors too: Node aborts if one stays open.
+class HandleScope {
+ public:
+  explicit HandleScope(napi_env env) : env_(env) { check(env, napi_open_handle_scope(env, &scope_)); }
+  ~HandleScope() { napi_close_handle_scope(env_, scope_); }
+  HandleScope(const HandleScope&) = delete;
+  HandleScope& operator=(const HandleScope&) = delete;
+
+ private:
+  napi_env env_;
+  napi_handle_scope scope_;
+};
+
 template <typename F>
 void forEachElement(napi_env env, napi_value array, F&& visit) {
   bool isArray = false;
@@ -69,12 +82,10 @@ void forEachElement(napi_env env, napi_value array, F&& visit) {
   uint32_t length;
   check(env, napi_get_array_length(env, array, &length));
   for (uint32_t i = 0; i < length; ++i) {
-    napi_handle_scope scope;
-    check(env, napi_open_handle_scope(env, &scope));
+    const HandleScope scope(env);
     napi_value element;
     check(env, napi_get_element(env, array, i, &element));
     visit(element);
-    check(env, napi_close_handle_scope(env, scope));
   }
 }
 
@@ -99,6 +110,13 @@ inline std::vector<int64_t> toInts(napi_env env, napi_value value) {
   return ints;
 }
 
+// A member of one of libtorch's enumerations, which libtorch uses as table indices without looking.
+inline int64_t toCode(napi_env env, napi_value value, const char* noun, int64_t count) {
+  const int64_t code = toInt(env, value);
+  TORCH_CHECK(code >= 0 && code < count, "no ", noun, " has the code ", code);
+  return code;
+}
+
 // A value for an argument of the given schema type.
 inline c10::IValue toIValue(napi_env env, napi_value value, const c10::TypePtr& type) {
   switch (type->kind()) {
@@ -111,10 +129,13 @@ inline c10::IValue toIValue(napi_env env, napi_value value, const c10::TypePtr& 
       return toScalar(env, value);
     case c10::TypeKind::IntType:
     case c10::TypeKind::SymIntType:
-    case c10::TypeKind::ScalarTypeType:
-    case c10::TypeKind::LayoutType:
-    case c10::TypeKind::MemoryFormatType:
       return toInt(env, value);
+    case c10::TypeKind::ScalarTypeType:
+      return toCode(env, value, "dtype", static_cast<int64_t>(at::ScalarType::NumOptions));
+    case c10::TypeKind::LayoutType:
+      return toCode(env, value, "layout", static_cast<int64_t>(at::Layout::NumOptions));
+    case c10::TypeKind::MemoryFormatType:
+      return toCode(env, value, "memory format", static_cast<int64_t>(at::MemoryFormat::NumOptions));
     case c10::TypeKind::FloatType:
       return toDouble(env, value);
     case c10::TypeKind::BoolType:

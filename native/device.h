@@ -63,7 +63,9 @@ inline napi_value newGenerator(napi_env env, size_t, napi_value* args) {
   at::Generator generator = device.is_cpu()
       ? at::make_generator<at::CPUGeneratorImpl>()
       : at::globalContext().getAcceleratorHooksInterface(device.type()).getNewGenerator(device.index());
-  generator.set_current_seed(static_cast<uint64_t>(toInt(env, args[1])));
+  const int64_t seed = toInt(env, args[1]);
+  TORCH_CHECK(seed >= 0, "expected a seed of at least 0, got ", seed);
+  generator.set_current_seed(static_cast<uint64_t>(seed));
   return fromDouble(env, Environment::of(env).generators.insert(std::move(generator)));
 }
 

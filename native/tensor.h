@@ -15,9 +15,8 @@
 namespace bridge {
 
 inline at::ScalarType toScalarType(napi_env env, napi_value value) {
-  const int64_t code = toInt(env, value);
-  TORCH_CHECK(code >= 0 && code < static_cast<int64_t>(at::ScalarType::NumOptions), "no dtype has the code ", code);
-  return static_cast<at::ScalarType>(code);
+  return static_cast<at::ScalarType>(
+      toCode(env, value, "dtype", static_cast<int64_t>(at::ScalarType::NumOptions)));
 }
 
 // Entries of a shape times their size, refusing negative sizes and overflow.

@@ -43,7 +43,7 @@ const VERSION_SCHEMA = z.object({ codebase_version: z.string() });
 /** Columns that every dataset has and without which no frame can be found. */
 const REQUIRED_FEATURES = ["timestamp", "frame_index", "episode_index", "index", "task_index"] as const;
 
-export const CONVERSION_HINT =
+const CONVERSION_HINT =
   'LeRobot 0.4 and later converts the v2.1 layout with "python -m lerobot.datasets.v30.convert_dataset_v21_to_v30 ' +
   '--repo-id=OWNER/NAME"';
 

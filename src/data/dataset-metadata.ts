@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatasetError } from "../support/errors.js";
 import { type DatasetInfo, parseDatasetInfo } from "./dataset-info.js";
-import { type DatasetStats, parseDatasetStats } from "./dataset-stats.js";
+import type { DatasetStats } from "./dataset-stats.js";
 import type { EpisodeMetadata } from "./episode.js";
 import { isCamera } from "./feature.js";
 import { isFolder, readFileIfPresent } from "./json-file.js";
-import { readEpisodes } from "./read-episodes.js";
-import { readTasks } from "./read-tasks.js";
+import { isV21, readLayoutV21 } from "./layout-v21.js";
+import { readLayoutV30 } from "./layout-v30.js";
 
 /** What a dataset says about itself: everything but frames. */
 export interface DatasetMetadata extends DatasetInfo {
@@ -27,29 +27,9 @@ export interface DatasetMetadata extends DatasetInfo {
   readonly contentHash: string;
 }
 
-/** The parts of the metadata that the layouts store differently. */
-export interface LayoutMetadata {
-  readonly stats: DatasetStats;
-  readonly tasks: readonly string[];
-  readonly episodes: readonly EpisodeMetadata[];
-  /** bytes of the files that the statistics came from */
-  readonly statsBytes: readonly Uint8Array[];
-}
-
 const FOLDER_CONTENT =
   "A LeRobot v3.0 dataset folder holds meta/info.json, meta/stats.json, meta/tasks.parquet, meta/episodes/, data/ and, " +
   "for cameras, videos/";
-
-async function readLayoutV30(root: string, info: DatasetInfo, infoPath: string): Promise<LayoutMetadata> {
-  const statsPath = join(root, "meta", "stats.json");
-  const statsBytes = await readFileIfPresent(statsPath);
-  return {
-    stats: statsBytes === undefined ? new Map() : parseDatasetStats(statsBytes.toString("utf8"), statsPath),
-    tasks: await readTasks(join(root, "meta", "tasks.parquet")),
-    episodes: await readEpisodes(root, info, infoPath),
-    statsBytes: statsBytes === undefined ? [] : [statsBytes],
-  };
-}
 
 function checkTotals(info: DatasetInfo, episodes: readonly EpisodeMetadata[], infoPath: string): void {
   const duplicate = episodes.find(({ index }, i) => index === episodes[i - 1]?.index);
@@ -78,10 +58,11 @@ export async function readDatasetMetadata(root: string, repoId?: string): Promis
     throw new DatasetError(`${root}: expected a LeRobot dataset folder, got ${missing}. ${FOLDER_CONTENT}`);
   }
   const info = parseDatasetInfo(infoBytes.toString("utf8"), infoPath);
-  const { stats, tasks, episodes, statsBytes } = await readLayoutV30(root, info, infoPath);
+  const readLayout = isV21(info) ? readLayoutV21 : readLayoutV30;
+  const { stats, tasks, episodes, statsBytes } = await readLayout(root, info, infoPath);
   checkTotals(info, episodes, infoPath);
   const hash = createHash("sha256");
-  for (const bytes of [infoBytes, ...statsBytes]) hash.update(`${bytes.byteLength}:`).update(bytes);
+  for (const bytes of [infoBytes, statsBytes ?? new Uint8Array()]) hash.update(`${bytes.byteLength}:`).update(bytes);
   return {
     ...info,
     root,

@@ -11,16 +11,22 @@ export type DatasetStats = ReadonlyMap<string, ReadonlyMap<string, HostArray>>;
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Nested lists of one shape, or a single number, as a dense array. @throws DatasetError if the lists are ragged */
-export function arrayFromLists(value: unknown, where: string): HostArray {
+/** A statistic at full precision. */
+export interface Statistic {
+  readonly shape: readonly number[];
+  readonly values: readonly number[];
+}
+
+/** Nested lists of one shape, or a single number. @throws DatasetError if the lists are ragged or hold other things */
+function parseStatistic(value: unknown, where: string): Statistic {
   const shape: number[] = [];
   for (let level = value; Array.isArray(level); level = level[0]) shape.push(level.length);
-  const numbers: number[] = [];
+  const values: number[] = [];
   const visit = (entry: unknown, depth: number): void => {
     const size = shape[depth];
     if (size === undefined) {
       const isNonFinite = entry === "NaN" || entry === "Infinity" || entry === "-Infinity";
-      if (typeof entry === "number" || isNonFinite) numbers.push(Number(entry));
+      if (typeof entry === "number" || isNonFinite) values.push(Number(entry));
       else throw new DatasetError(`${where}: expected numbers, got ${JSON.stringify(entry)}`);
     } else if (Array.isArray(entry) && entry.length === size) {
       for (const child of entry) visit(child, depth + 1);
@@ -29,13 +35,17 @@ export function arrayFromLists(value: unknown, where: string): HostArray {
     }
   };
   visit(value, 0);
-  return hostArray("float32", shape, Float32Array.from(numbers));
+  return { shape, values };
 }
 
-/** The statistics of one feature or of one dataset's features, from parsed JSON. */
-export function statsFromJson(value: unknown, where: string): Map<string, Map<string, HostArray>> {
-  if (!isObject(value))
+export const toFloat32 = ({ shape, values }: Statistic): HostArray =>
+  hostArray("float32", shape, Float32Array.from(values));
+
+/** The statistics of a set of features, at full precision, from parsed JSON. */
+export function parseStatistics(value: unknown, where: string): Map<string, Map<string, Statistic>> {
+  if (!isObject(value)) {
     throw new DatasetError(`${where}: expected an object of features, got ${JSON.stringify(value)}`);
+  }
   return new Map(
     Object.entries(value).map(([feature, stats]) => {
       if (!isObject(stats)) {
@@ -43,14 +53,21 @@ export function statsFromJson(value: unknown, where: string): Map<string, Map<st
           `${where} at ${feature}: expected an object of statistics, got ${JSON.stringify(stats)}`,
         );
       }
-      const arrays = Object.entries(stats).map(
-        ([name, lists]) => [name, arrayFromLists(lists, `${where} at ${feature}.${name}`)] as const,
+      const parsed = Object.entries(stats).map(
+        ([name, lists]) => [name, parseStatistic(lists, `${where} at ${feature}.${name}`)] as const,
       );
-      return [feature, new Map(arrays)];
+      return [feature, new Map(parsed)];
     }),
   );
 }
 
+/** Applies a function to every statistic. */
+export const mapStatistics = <A, B>(
+  stats: ReadonlyMap<string, ReadonlyMap<string, A>>,
+  convert: (statistic: A) => B,
+): Map<string, Map<string, B>> =>
+  new Map([...stats].map(([feature, of]) => [feature, new Map([...of].map(([name, s]) => [name, convert(s)]))]));
+
 /** @throws DatasetError naming the file, the feature and the statistic */
 export const parseDatasetStats = (text: string, path: string): DatasetStats =>
-  statsFromJson(parsePythonJson(text, path), path);
+  mapStatistics(parseStatistics(parsePythonJson(text, path), path), toFloat32);

@@ -14,6 +14,13 @@ export async function readFileIfPresent(path: string): Promise<Buffer | undefine
   }
 }
 
+/** A dataset file that must be there, as text. */
+export async function readRequiredText(path: string): Promise<string> {
+  const bytes = await readFileIfPresent(path);
+  if (bytes === undefined) throw new DatasetError(`${path}: file not found`);
+  return bytes.toString("utf8");
+}
+
 /** Whether a path is a folder. */
 export const isFolder = (path: string): Promise<boolean> =>
   stat(path).then(
@@ -36,6 +43,13 @@ export function parsePythonJson(text: string, path: string): unknown {
     throw new DatasetError(`${path}: expected JSON, got a damaged file (${messageOf(error)})`);
   }
 }
+
+/** The values of a file with one JSON text per line, each with its place. Empty lines are passed over. */
+export const parseJsonLines = (text: string, path: string): { readonly value: unknown; readonly where: string }[] =>
+  text.split("\n").flatMap((line, i) => {
+    const where = `${path}, line ${i + 1}`;
+    return line.trim() === "" ? [] : [{ value: parsePythonJson(line, where), where }];
+  });
 
 /** Checks a value read from a dataset file. @throws DatasetError with every problem and its place */
 export function parseDatasetValue<T>(schema: z.ZodType<T>, value: unknown, where: string): T {

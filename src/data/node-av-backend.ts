@@ -1,5 +1,6 @@
 import type { CodecContext, FormatContext, Frame, Packet, SoftwareScaleContext } from "node-av/lib";
 import { DatasetError, messageOf } from "../support/errors.js";
+import type { HostArray } from "../support/host-array.js";
 import { planarFromPacked } from "./planar-rgb.js";
 import type { VideoBackend, VideoFile, VideoFrame } from "./video-backend.js";
 
@@ -13,8 +14,6 @@ interface NodeAv {
 const REACH_IN_FRAMES = 4;
 /** How far to look back, in seconds, when a key frame turns out to be shown after the time that was sought. */
 const LOOK_BACKS_S = [0, 1, 4, 16, Number.POSITIVE_INFINITY] as const;
-/** Vector instructions write past the end of a row; rows are padded so that they write into padding. */
-const ROW_ALIGNMENT = 64;
 
 /** Loads FFmpeg. @throws DatasetError if its library is not installed or does not fit this platform */
 export async function createNodeAvBackend(): Promise<VideoBackend> {
@@ -56,7 +55,7 @@ class NodeAvFile implements VideoFile {
   #spare: Slot[];
   #isAtEnd = false;
   #isDamaged = false;
-  #scaler: { readonly key: string; readonly context: SoftwareScaleContext } | undefined;
+  readonly #scaler: SoftwareScaleContext;
 
   private constructor(av: NodeAv, format: FormatContext, codec: CodecContext, streamIndex: number) {
     this.#av = av;
@@ -68,6 +67,9 @@ class NodeAvFile implements VideoFile {
     this.#intervalS = avgFrameRate.num > 0 && avgFrameRate.den > 0 ? avgFrameRate.den / avgFrameRate.num : 0;
     this.#packet = new av.lib.Packet();
     this.#packet.alloc();
+    this.#scaler = new av.lib.SoftwareScaleContext();
+    this.#scaler.allocContext();
+    this.#scaler.setOption("sws_flags", "bilinear");
     this.#spare = [0, 1, 2].map(() => {
       const frame = new av.lib.Frame();
       frame.alloc();
@@ -122,7 +124,7 @@ class NodeAvFile implements VideoFile {
     this.#current = undefined;
     this.#previous = undefined;
     this.#spare = [];
-    this.#scaler?.context.freeContext();
+    this.#scaler.freeContext();
     this.#packet.free();
     this.#codec.freeContext();
     this.#format.closeInputSync();
@@ -149,6 +151,8 @@ class NodeAvFile implements VideoFile {
       const result = this.#format.seekFrameSync(this.#streamIndex, target, flags);
       if (isStart) check(this.#av, result, "it cannot be searched");
       this.#codec.flushBuffers();
+      // FFmpeg's HEVC decoder hands out a frame from before the flush.
+      while (this.#codec.receiveFrameSync(this.#spare[0]!.frame) === 0);
       if (result < 0 || !this.#advance()) continue;
       if (isStart || this.#current!.timeS <= timeS + this.#marginS) return;
     }
@@ -220,25 +224,28 @@ class NodeAvFile implements VideoFile {
     }
   }
 
-  /** The colours that PyAV's `to_ndarray("rgb24")` gives, byte for byte: no scaling flag but the bilinear one. */
-  #toRgb(frame: Frame) {
-    const { lib, constants } = this.#av;
-    const { width, height } = frame;
-    const format = frame.format as Parameters<SoftwareScaleContext["getContext"]>[2];
-    const planes = frame.data;
-    if (planes === null || width <= 0 || height <= 0) throw new Error("a decoded frame holds no picture");
-    const key = `${width} ${height} ${format}`;
-    if (this.#scaler?.key !== key) {
-      this.#scaler?.context.freeContext();
-      const context = new lib.SoftwareScaleContext();
-      context.getContext(width, height, format, width, height, constants.AV_PIX_FMT_RGB24, constants.SWS_BILINEAR);
-      this.#scaler = { key, context };
+  /**
+   * The bytes that PyAV's `to_ndarray("rgb24")` gives: no scaling flag but the bilinear one, the frame's own colour matrix
+   * and range, and no conversion of primaries or transfer curves.
+   */
+  #toRgb(frame: Frame): HostArray {
+    const { AVCOL_PRI_UNSPECIFIED, AVCOL_TRC_UNSPECIFIED, AV_PIX_FMT_RGB24 } = this.#av.constants;
+    frame.colorPrimaries = AVCOL_PRI_UNSPECIFIED;
+    frame.colorTrc = AVCOL_TRC_UNSPECIFIED;
+    const rgb = new this.#av.lib.Frame();
+    try {
+      rgb.alloc();
+      rgb.width = frame.width;
+      rgb.height = frame.height;
+      rgb.format = AV_PIX_FMT_RGB24;
+      check(this.#av, rgb.getBuffer(), "there is no memory for a frame");
+      check(this.#av, this.#scaler.scaleFrameSync(rgb, frame), "the colours of a frame cannot be converted");
+      const [packed, stride] = [rgb.data?.[0], rgb.linesize[0]];
+      if (packed === undefined || stride === undefined) throw new Error("a decoded frame holds no picture");
+      return planarFromPacked(packed, rgb.width, rgb.height, stride);
+    } finally {
+      rgb.free();
     }
-    const stride = Math.ceil((3 * width) / ROW_ALIGNMENT + 1) * ROW_ALIGNMENT;
-    const packed = Buffer.allocUnsafe(stride * height);
-    const rows = this.#scaler.context.scaleSync(planes, frame.linesize, 0, height, [packed], [stride]);
-    if (rows !== height) throw new Error("the colours of a decoded frame cannot be converted");
-    return planarFromPacked(packed, width, height, stride);
   }
 }
 

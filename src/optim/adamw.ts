@@ -52,10 +52,10 @@ export class AdamW {
     this.#options = options;
     this.#names = [...parameters.keys()];
     this.#parameters = [...parameters.values()];
-    const wide = (p: Tensor): Tensor => keep(noGrad(() => clone(toDtype(detach(p), "float32"))));
+    const wide = (p: Tensor): Tensor => scope(() => noGrad(() => keep(clone(toDtype(detach(p), "float32")))));
     this.#masters = this.#parameters.map((p) => (p.dtype === "float32" ? p : wide(p)));
     this.#moments = this.#masters.map((master) =>
-      noGrad(() => keep({ expAvg: zerosLike(detach(master)), expAvgSq: zerosLike(detach(master)) })),
+      scope(() => noGrad(() => keep({ expAvg: zerosLike(detach(master)), expAvgSq: zerosLike(detach(master)) }))),
     );
   }
 
@@ -63,8 +63,10 @@ export class AdamW {
    * Updates every parameter that has a gradient.
    *
    * @param gradients float32, one per parameter in order; undefined where a parameter had no part in the loss
+   * @throws ShapeError if there are not as many gradients as parameters, or one is not its parameter's shape in float32
    */
   step(gradients: readonly (Tensor | undefined)[], learningRate: number): void {
+    this.#expectGradients(gradients);
     this.numUpdates += 1;
     scope(() =>
       noGrad(() => {
@@ -93,6 +95,22 @@ export class AdamW {
     );
   }
 
+  #expectGradients(gradients: readonly (Tensor | undefined)[]): void {
+    if (gradients.length !== this.#names.length) {
+      throw new ShapeError(
+        `optim.step: expected ${this.#names.length} gradients, one per parameter, got ${gradients.length}`,
+      );
+    }
+    for (const [i, gradient] of gradients.entries()) {
+      const { shape } = this.#masters[i]!;
+      if (gradient === undefined) continue;
+      if (gradient.dtype === "float32" && gradient.shape.join() === shape.join()) continue;
+      throw new ShapeError(
+        `optim.step: expected a gradient float32[${shape.join(", ")}] for "${this.#names[i]}", got ${gradient.dtype}[${gradient.shape.join(", ")}]`,
+      );
+    }
+  }
+
   #roundFromMasters(): void {
     for (const [i, parameter] of this.#parameters.entries()) {
       if (this.#masters[i] !== parameter) copy_(detach(parameter), this.#masters[i]!);
@@ -115,20 +133,16 @@ export class AdamW {
    * @throws ShapeError naming the parameter that is missing or of another shape
    */
   restore(numUpdates: number, masters: ReadonlyMap<string, Tensor>, moments: ReadonlyMap<string, Moments>): void {
-    const take = (name: string, into: Tensor, from: Tensor | undefined, what: string): void => {
-      if (from === undefined || from.shape.join() !== into.shape.join()) {
-        const got = from === undefined ? "none" : `[${from.shape.join(", ")}]`;
-        throw new ShapeError(
-          `optim.restore: expected ${what} of "${name}" of shape [${into.shape.join(", ")}], got ${got}`,
-        );
-      }
-      scope(() => noGrad(() => copy_(detach(into), toDevice(from, into.device))));
-    };
-    for (const [i, name] of this.#names.entries()) {
-      take(name, this.#masters[i]!, masters.get(name), "the value");
-      take(name, this.#moments[i]!.expAvg, moments.get(name)?.expAvg, "the first moment");
-      take(name, this.#moments[i]!.expAvgSq, moments.get(name)?.expAvgSq, "the second moment");
-    }
+    const pairs = this.#names.flatMap((name, i) => {
+      const { expAvg, expAvgSq } = this.#moments[i]!;
+      return [
+        expectSaved(name, "the value", this.#masters[i]!, masters.get(name)),
+        expectSaved(name, "the first moment", expAvg, moments.get(name)?.expAvg),
+        expectSaved(name, "the second moment", expAvgSq, moments.get(name)?.expAvgSq),
+      ];
+    });
+    // Nothing is changed before everything is known to fit.
+    for (const { into, from } of pairs) scope(() => noGrad(() => copy_(detach(into), toDevice(from, into.device))));
     this.numUpdates = numUpdates;
     scope(() => noGrad(() => this.#roundFromMasters()));
   }
@@ -138,4 +152,15 @@ export class AdamW {
     disposeAll(this.#moments);
     for (const [i, master] of this.#masters.entries()) if (master !== this.#parameters[i]) master.dispose();
   }
+}
+
+function expectSaved(
+  name: string,
+  what: string,
+  into: Tensor,
+  from: Tensor | undefined,
+): { into: Tensor; from: Tensor } {
+  if (from !== undefined && from.shape.join() === into.shape.join()) return { into, from };
+  const got = from === undefined ? "none" : `[${from.shape.join(", ")}]`;
+  throw new ShapeError(`optim.restore: expected ${what} of "${name}" of shape [${into.shape.join(", ")}], got ${got}`);
 }

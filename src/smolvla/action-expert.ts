@@ -29,6 +29,7 @@ import {
   expectShape,
   le,
   ones,
+  scope,
   silu,
   type Tensor,
   toDtype,
@@ -140,21 +141,25 @@ export class ActionExpert extends Module {
     const when = toDtype(timeEmbedding(time, this.#width, minPeriod, maxPeriod), actions.dtype);
     const both = cat([actions, expand(unsqueeze(when, 1), actions.shape)], 2);
     let x = this.timeOut.forward(silu(this.timeIn.forward(both)));
-    for (const [i, layer] of this.layers.entries()) {
-      const normed = layer.inputNorm.forward(x);
-      const query = layer.queries(normed);
-      const { key, value } = prefix.layers[i]!;
-      const attended = isJointLayer(this.#config, i)
-        ? attend(
-            rotate(query, prefix.jointRotary),
-            cat([key, rotate(layer.keys(normed), prefix.jointRotary)], 2),
-            cat([value, layer.values(normed)], 2),
-            prefix.jointMask,
-          )
-        : attend(rotate(query, prefix.crossRotary), key, value, prefix.crossMask);
-      x = layer.finish(x, attended);
+    for (const i of this.layers.keys()) {
+      const input = x;
+      x = scope(() => this.#throughLayer(i, input, prefix));
     }
     return this.actionOut.forward(toDtype(this.finalNorm.forward(x), "float32"));
+  }
+
+  /** `[B, A, D]` -> `[B, A, D]` */
+  #throughLayer(i: number, x: Tensor, prefix: Prefix): Tensor {
+    const layer = this.layers[i]!;
+    const { key, value } = prefix.layers[i]!;
+    const normed = layer.inputNorm.forward(x);
+    const query = layer.queries(normed);
+    if (!isJointLayer(this.#config, i)) {
+      return layer.finish(x, attend(rotate(query, prefix.crossRotary), key, value, prefix.crossMask));
+    }
+    const keys = cat([key, rotate(layer.keys(normed), prefix.jointRotary)], 2);
+    const values = cat([value, layer.values(normed)], 2);
+    return layer.finish(x, attend(rotate(query, prefix.jointRotary), keys, values, prefix.jointMask));
   }
 }
 

@@ -26,6 +26,7 @@ import {
   expand,
   mulScalar,
   ones,
+  scope,
   sumOver,
   type Tensor,
   tensor,
@@ -132,7 +133,7 @@ export class VisionLanguageModel extends Module {
     for (const { pixels, mask } of input.cameras) {
       const ids = this.#imageTokenIds;
       if (ids) appendSpecial([ids.fakeImage, ids.globalImage]);
-      const image = this.embedImages(pixels);
+      const image = scope(() => this.embedImages(pixels));
       append(scaledBySqrtWidth(image, image.dtype), expand(unsqueeze(mask, 1), [B, image.size(1)]));
       if (ids) appendSpecial([ids.fakeImage]);
     }
@@ -153,16 +154,7 @@ export class VisionLanguageModel extends Module {
     const { embeddings, mask } = this.embedContext(input);
     const rotary = rotaryAngles(addScalar(cumsum(mask, 1), -1), this.#headDim, ROTARY_BASE);
     const visible = unsqueeze(unsqueeze(mask, 1), 1); // [B, 1, 1, N]
-    const layers: KeyValue[] = [];
-    let x = embeddings;
-    for (const layer of this.layers) {
-      const normed = layer.inputNorm.forward(x);
-      const own = { key: rotate(layer.keys(normed), rotary), value: layer.values(normed) };
-      layers.push(own);
-      // Nobody reads the last layer's hidden states: only its keys and values leave the tower.
-      if (layers.length === this.layers.length) break;
-      x = layer.finish(x, attend(rotate(layer.queries(normed), rotary), own.key, own.value, visible));
-    }
+    const layers = this.#throughLayers(embeddings, rotary, visible, (own) => own);
     return { layers, mask, numValid: sumOver(mask, [1], true) };
   }
 
@@ -176,16 +168,37 @@ export class VisionLanguageModel extends Module {
     const rotary: Rotary = rotaryAngles(context.numValid, this.#headDim, ROTARY_BASE);
     const self = ones([context.mask.size(0), 1], "bool", undefined, context.mask.device);
     const visible = unsqueeze(unsqueeze(cat([context.mask, self], 1), 1), 1); // [B, 1, 1, N + 1]
-    const layers: KeyValue[] = [];
-    let x = unsqueeze(toDtype(embedding, "float32"), 1); // [B, 1, D]
-    for (const [i, layer] of this.layers.entries()) {
-      const normed = layer.inputNorm.forward(x);
-      const own = { key: rotate(layer.keys(normed), rotary), value: layer.values(normed) };
-      layers.push(own);
-      if (layers.length === this.layers.length) break;
+    return this.#throughLayers(unsqueeze(toDtype(embedding, "float32"), 1), rotary, visible, (own, i) => {
       const { key, value } = context.layers[i]!;
-      const query = rotate(layer.queries(normed), rotary);
-      x = layer.finish(x, attend(query, cat([key, own.key], 2), cat([value, own.value], 2), visible));
+      return { key: cat([key, own.key], 2), value: cat([value, own.value], 2) };
+    });
+  }
+
+  /**
+   * Runs tokens `[B, L, D]` through all layers and gives back their own keys and values per layer.
+   *
+   * @param seenBy what the tokens attend to in a layer, given their own keys and values there
+   */
+  #throughLayers(
+    tokens: Tensor,
+    rotary: Rotary,
+    mask: Tensor,
+    seenBy: (own: KeyValue, layer: number) => KeyValue,
+  ): KeyValue[] {
+    const layers: KeyValue[] = [];
+    let x = tokens;
+    for (const [i, layer] of this.layers.entries()) {
+      const { own, next } = scope(() => {
+        const normed = layer.inputNorm.forward(x);
+        const own: KeyValue = { key: rotate(layer.keys(normed), rotary), value: layer.values(normed) };
+        // Nobody reads the last layer's hidden states: only its keys and values leave the tower.
+        if (i === this.layers.length - 1) return { own, next: undefined };
+        const seen = seenBy(own, i);
+        const attended = attend(rotate(layer.queries(normed), rotary), seen.key, seen.value, mask);
+        return { own, next: layer.finish(x, attended) };
+      });
+      layers.push(own);
+      if (next !== undefined) x = next;
     }
     return layers;
   }

@@ -15,7 +15,18 @@ import {
   within,
 } from "../nn/index.js";
 import { ShapeError } from "../support/errors.js";
-import { add, conv2d, gelu, reshape, type Tensor, tensor, toDevice, toDtype, transpose } from "../torch/index.js";
+import {
+  add,
+  conv2d,
+  gelu,
+  reshape,
+  scope,
+  type Tensor,
+  tensor,
+  toDevice,
+  toDtype,
+  transpose,
+} from "../torch/index.js";
 import type { VisionConfig } from "./vlm-config.js";
 
 const ZERO: InitialLaw = { kind: "constant", value: 0 };
@@ -116,7 +127,10 @@ export class VisionTower extends Module {
     }
     const positions = this.positionEmbedding.forward(toDevice(this.#positionIds(numRows, numColumns), images.device));
     let x = add(transpose(reshape(embedded, [B, D, numRows * numColumns]), 1, 2), positions);
-    for (const layer of this.layers) x = layer.forward(x);
+    for (const layer of this.layers) {
+      const input = x;
+      x = scope(() => layer.forward(input));
+    }
     return { patches: this.finalNorm.forward(x), numRows, numColumns };
   }
 

@@ -1,25 +1,30 @@
-import { native } from "./native.js";
+import { called, native } from "./native.js";
+import { expectSynchronous } from "./scope.js";
 import { Tensor } from "./tensor.js";
 
-/** Runs `body` without recording operations for gradients. Nests; must be synchronous. */
-export function noGrad<T>(body: () => T): T {
-  const before = native.setGradEnabled(false);
+/** Known here, not asked for, because every switch goes through this module. */
+let isRecording = true;
+
+/** Whether operations on tensors that require gradients are being recorded. */
+export const isGradEnabled = (): boolean => isRecording;
+
+function withRecording<T>(where: string, isOn: boolean, body: () => T): T {
+  const before = isRecording;
+  native.setGradEnabled(isOn);
+  isRecording = isOn;
   try {
-    return body();
+    return expectSynchronous(where, body());
   } finally {
     native.setGradEnabled(before);
+    isRecording = before;
   }
 }
 
+/** Runs `body` without recording operations for gradients. Nests. @throws TypeError if `body` returns a promise */
+export const noGrad = <T>(body: () => T): T => withRecording("torch.noGrad", false, body);
+
 /** Runs `body` with recording switched on, also inside `noGrad`. */
-export function enableGrad<T>(body: () => T): T {
-  const before = native.setGradEnabled(true);
-  try {
-    return body();
-  } finally {
-    native.setGradEnabled(before);
-  }
-}
+export const enableGrad = <T>(body: () => T): T => withRecording("torch.enableGrad", true, body);
 
 /**
  * Runs `body` in libtorch's inference mode: no recording and no version counting. Its tensors can never take part in a
@@ -28,7 +33,7 @@ export function enableGrad<T>(body: () => T): T {
 export function inference<T>(body: () => T): T {
   native.enterInference();
   try {
-    return body();
+    return withRecording("torch.inference", false, body);
   } finally {
     native.leaveInference();
   }
@@ -36,10 +41,12 @@ export function inference<T>(body: () => T): T {
 
 /** Adds d(output)/d(leaf) to the `grad` of every leaf that requires one. The output is a scalar unless `gradient` is given. */
 export function backward(output: Tensor, options: { gradient?: Tensor; retainGraph?: boolean } = {}): void {
-  native.backward(
-    [output.handle],
-    options.gradient === undefined ? null : [options.gradient.handle],
-    options.retainGraph ?? false,
+  called("backward", () =>
+    native.backward(
+      [output.handle],
+      options.gradient === undefined ? null : [options.gradient.handle],
+      options.retainGraph ?? false,
+    ),
   );
 }
 
@@ -49,14 +56,16 @@ export function grad(
   inputs: readonly Tensor[],
   options: { gradient?: Tensor; retainGraph?: boolean; createGraph?: boolean } = {},
 ): (Tensor | undefined)[] {
+  if (inputs.length === 0) return [];
   const createGraph = options.createGraph ?? false;
-  return native
-    .grad(
+  const handles = called("grad", () =>
+    native.grad(
       [output.handle],
       inputs.map((input) => input.handle),
       options.gradient === undefined ? null : [options.gradient.handle],
       options.retainGraph ?? createGraph,
       createGraph,
-    )
-    .map((handle) => (handle === null ? undefined : new Tensor(handle)));
+    ),
+  );
+  return handles.map((handle) => (handle === null ? undefined : new Tensor(handle)));
 }

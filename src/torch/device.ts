@@ -1,12 +1,13 @@
-import { messageOf, TorchError } from "../support/errors.js";
-import { native } from "./native.js";
+import { TorchError } from "../support/errors.js";
+import { called, native } from "./native.js";
 
 /** Whether the linked libtorch can compute on a device such as `cpu`, `cuda`, `cuda:1` or `mps` now. */
 export function isDeviceAvailable(device: string): boolean {
-  const [type, index] = device.split(":") as [string, string | undefined];
-  if (type === "cpu") return index === undefined || index === "0";
+  const [, type, index = "0"] = device.match(/^([a-z]+)(?::(\d+))?$/) ?? [];
+  if (type === undefined) return false;
+  if (type === "cpu") return index === "0";
   try {
-    return Number(index ?? 0) < native.numDevices(type);
+    return Number(index) < native.numDevices(type);
   } catch {
     return false; // not a device type at all
   }
@@ -26,20 +27,16 @@ export function expectDevice(device: string, where: string): string {
 }
 
 /** Returns when all work queued on the device is done; read the clock after it. */
-export const synchronize = (device: string): void => native.synchronize(device);
+export const synchronize = (device: string): void => called("synchronize", () => native.synchronize(device));
 
 /** Peak bytes allocated on an accelerator since the process began; undefined on the CPU. */
 export function peakMemoryBytes(device: string): number | undefined {
   if (device.startsWith("cpu")) return undefined;
-  try {
-    return native.peakMemory(device);
-  } catch (error) {
-    throw new TorchError("peakMemory", `torch.peakMemoryBytes: ${messageOf(error)}`);
-  }
+  return called("peakMemoryBytes", () => native.peakMemory(device));
 }
 
 /** Threads that one operator may use, for calls from this thread. */
-export const setNumThreads = (count: number): void => native.setNumThreads(count);
+export const setNumThreads = (count: number): void => called("setNumThreads", () => native.setNumThreads(count));
 export const numThreads = (): number => native.numThreads();
 
 /** `high` lets CUDA multiply float32 matrices in TF32, as LeRobot does; `highest` keeps full float32. */

@@ -18,11 +18,8 @@ const CODES = {
 export type DType = HostDType;
 
 export const codeOfDtype = (dtype: DType): number => {
-  const code = CODES[dtype];
-  if (code === undefined) {
-    throw new TorchError("dtype", `torch: expected a dtype of ${Object.keys(CODES).join(", ")}, got ${String(dtype)}`);
-  }
-  return code;
+  if (Object.hasOwn(CODES, dtype)) return CODES[dtype];
+  throw new TorchError("dtype", `torch: expected a dtype of ${Object.keys(CODES).join(", ")}, got ${String(dtype)}`);
 };
 
 export function dtypeOfCode(code: number): DType {

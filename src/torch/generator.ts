@@ -1,4 +1,5 @@
-import { native } from "./native.js";
+import { TorchError } from "../support/errors.js";
+import { called, native } from "./native.js";
 import { Tensor } from "./tensor.js";
 
 const forgotten = new FinalizationRegistry<number>((handle) => native.freeGenerator(handle));
@@ -10,12 +11,18 @@ const forgotten = new FinalizationRegistry<number>((handle) => native.freeGenera
  * is drawn on the CPU and moved.
  */
 export class Generator {
-  readonly handle: number;
+  #handle: number | undefined;
 
-  /** @param seed any safe integer of at least 0 */
+  /** @param seed any safe integer of at least 0; on the CPU only its lowest 32 bits count */
   constructor(seed: number, device = "cpu") {
-    this.handle = native.newGenerator(device, seed);
-    forgotten.register(this, this.handle, this);
+    this.#handle = called("Generator", () => native.newGenerator(device, seed));
+    forgotten.register(this, this.#handle, this);
+  }
+
+  /** @throws TorchError if the generator was disposed */
+  get handle(): number {
+    if (this.#handle !== undefined) return this.#handle;
+    throw new TorchError("Generator", "torch: expected a live generator, got a disposed one");
   }
 
   /** `uint8[n]`, everything the generator knows. */
@@ -24,11 +31,14 @@ export class Generator {
   }
 
   set state(state: Tensor) {
-    native.setGeneratorState(this.handle, state.handle);
+    called("Generator.state", () => native.setGeneratorState(this.handle, state.handle));
   }
 
+  /** Disposing twice is harmless. */
   [Symbol.dispose](): void {
+    if (this.#handle === undefined) return;
     forgotten.unregister(this);
-    native.freeGenerator(this.handle);
+    native.freeGenerator(this.#handle);
+    this.#handle = undefined;
   }
 }

@@ -1,5 +1,5 @@
 /** Tensors on libtorch: everything above this folder imports it from here. */
-export { backward, enableGrad, grad, inference, noGrad } from "./autograd.js";
+export { backward, enableGrad, grad, inference, isGradEnabled, noGrad } from "./autograd.js";
 export {
   defaultDevice,
   expectDevice,

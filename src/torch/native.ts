@@ -69,3 +69,12 @@ function load(): Native {
 }
 
 export const native: Native = load();
+
+/** Runs a call of the bridge so that its error becomes a TorchError that says what was called. */
+export function called<T>(where: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw error instanceof TorchError ? error : new TorchError(where, `torch.${where}: ${messageOf(error)}`);
+  }
+}

@@ -1,6 +1,7 @@
 /** Declares operators: one typed line each, called by schema name through libtorch's dispatcher. */
 import { messageOf, TorchError } from "../support/errors.js";
 import { codeOfDtype, type DType } from "./dtype.js";
+import { Generator } from "./generator.js";
 import { native } from "./native.js";
 import type { Signature } from "./schema-types.js";
 import { Tensor } from "./tensor.js";
@@ -15,7 +16,10 @@ const handleOf: Convert = (value, name) => {
 const CONVERTERS: Readonly<Record<string, Convert>> = {
   Tensor: handleOf,
   ScalarType: (value) => codeOfDtype(value as DType),
-  Generator: (value) => (value as { handle: number }).handle,
+  Generator: (value, name) => {
+    if (value instanceof Generator) return value.handle;
+    throw new TypeError(`expected a Generator for "${name}", got ${describe(value)}`);
+  },
 };
 
 /** How a JavaScript argument becomes what the bridge takes; undefined if it is passed as it is. */
@@ -27,7 +31,11 @@ function converterFor(type: string): Convert | undefined {
   const list = type.match(/^(.*)\[\d*\]$/)?.[1];
   if (list !== undefined) {
     const inner = converterFor(list);
-    return inner && ((value, name) => (value as readonly unknown[]).map((item) => inner(item, name)));
+    if (inner === undefined) return undefined;
+    return (value, name) => {
+      if (Array.isArray(value)) return value.map((item) => inner(item, name));
+      throw new TypeError(`expected an array for "${name}", got ${describe(value)}`);
+    };
   }
   return CONVERTERS[type.replace(/\(.*?\)/, "")];
 }
@@ -42,12 +50,23 @@ function wrapperFor(type: string): Wrap {
   return (result) => result;
 }
 
+/** A value in few words, for an error message; must not throw itself. */
 function describe(value: unknown): string {
-  if (value instanceof Tensor)
-    return value.isDisposed ? "a disposed tensor" : `${value.dtype}[${value.shape.join(", ")}]`;
-  if (Array.isArray(value))
+  if (value instanceof Tensor) return describeTensor(value);
+  if (Array.isArray(value)) {
     return value.length > 8 ? `an array of ${value.length}` : `[${value.map(describe).join(", ")}]`;
-  return typeof value === "object" && value !== null ? value.constructor.name : String(value);
+  }
+  if (typeof value === "function") return "a function";
+  return typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : String(value);
+}
+
+function describeTensor(tensor: Tensor): string {
+  if (tensor.isDisposed) return "a disposed tensor";
+  try {
+    return `${tensor.dtype}[${tensor.shape.join(", ")}]`;
+  } catch {
+    return `a tensor of a type unknown here, [${tensor.shape.join(", ")}]`;
+  }
 }
 
 const declared: string[] = [];

@@ -31,6 +31,16 @@ export function forEachTensor(value: unknown, visit: (tensor: Tensor) => void): 
   }
 }
 
+/**
+ * Passes on what a function returned, unless that is a promise: what the caller set up around the function would be
+ * gone, or would hold for other code too, by the time the promise's own code runs.
+ */
+export function expectSynchronous<T>(where: string, result: T): T {
+  if (!(result instanceof Promise)) return result;
+  result.catch(() => {}); // its outcome is replaced by the error below
+  throw new TypeError(`${where}: expected a synchronous function, got one that returns a promise`);
+}
+
 /** Marks `Tensor` objects, so that this module need not import the class that imports it. */
 export const TENSOR_BRAND: unique symbol = Symbol("Tensor");
 
@@ -47,11 +57,7 @@ export function scope<T>(body: () => T): T {
   const kept = new Set<Tensor>();
   openScopes.push(made);
   try {
-    const result = body();
-    if (result instanceof Promise) {
-      result.catch(() => {}); // its outcome is replaced by the error below
-      throw new TypeError("torch.scope: expected a synchronous function, got one that returns a promise");
-    }
+    const result = expectSynchronous("torch.scope", body());
     forEachTensor(result, (tensor) => kept.add(tensor));
     return result;
   } finally {

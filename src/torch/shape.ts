@@ -21,8 +21,9 @@ export function expectShape<const P extends string>(
   const fits =
     shape.length === letters.length &&
     letters.every((letter, i) => {
-      const expected = /^\d+$/.test(letter) ? Number(letter) : (sizes[letter] ??= shape[i]!);
-      return expected === shape[i];
+      if (/^\d+$/.test(letter)) return Number(letter) === shape[i];
+      sizes[letter] ??= shape[i]!;
+      return sizes[letter] === shape[i];
     });
   if (!fits || (dtype !== undefined && dtype !== tensor.dtype)) {
     const meaning = letters

@@ -1,7 +1,7 @@
 import { TorchError } from "../support/errors.js";
-import { bytesOf, type HostArray, hostArrayFromBytes, numElements } from "../support/host-array.js";
+import { bytesOf, type HostArray, hostArray, hostArrayFromBytes, numElements } from "../support/host-array.js";
 import { codeOfDtype, type DType, dtypeOfCode } from "./dtype.js";
-import { type Handle, native } from "./native.js";
+import { called, type Handle, native } from "./native.js";
 import { adoptIntoScope, TENSOR_BRAND } from "./scope.js";
 
 const forgotten = new FinalizationRegistry<Handle>((handle) => native.freeTensor(handle));
@@ -62,7 +62,7 @@ export class Tensor {
   }
 
   set requiresGrad(value: boolean) {
-    native.setRequiresGrad(this.handle, value);
+    called("requiresGrad", () => native.setRequiresGrad(this.handle, value));
   }
 
   /** A new handle to the accumulated gradient, or undefined if there is none. */
@@ -72,16 +72,23 @@ export class Tensor {
   }
 
   set grad(value: Tensor | undefined) {
-    native.setGrad(this.handle, value === undefined ? null : value.handle);
+    called("grad", () => native.setGrad(this.handle, value === undefined ? null : value.handle));
   }
 
   /** A copy of the entries in JavaScript memory, row-major. Waits for the device. */
   toHost(): HostArray {
-    return hostArrayFromBytes(this.dtype, this.shape, new Uint8Array(native.tensorBytes(this.handle)));
+    const bytes = called("toHost", () => native.tensorBytes(this.handle));
+    return hostArrayFromBytes(this.dtype, this.shape, new Uint8Array(bytes));
   }
 
-  /** The entries as numbers, row-major. For float16 and bfloat16 convert to float32 first. */
+  /** The entries as numbers, row-major. @throws TorchError for float16 and bfloat16: convert to float32 first */
   toNumbers(): number[] {
+    if (this.dtype === "float16" || this.dtype === "bfloat16") {
+      throw new TorchError(
+        "toNumbers",
+        `torch.toNumbers: expected a type that JavaScript can read, got ${this.dtype}. Convert to float32 first`,
+      );
+    }
     return Array.from(this.toHost().data as ArrayLike<number | bigint>, Number);
   }
 
@@ -118,34 +125,42 @@ export class Tensor {
   }
 }
 
-/** A CPU tensor holding a copy of the array. */
-export const tensorFromHost = (array: HostArray): Tensor =>
-  new Tensor(native.tensorFromBytes(bytesOf(array), codeOfDtype(array.dtype), array.shape));
+/** A CPU tensor holding a copy of the array. @throws ShapeError if its data is not what dtype and shape say */
+export function tensorFromHost({ dtype, shape, data }: HostArray): Tensor {
+  const code = codeOfDtype(dtype);
+  const array = hostArray(dtype, shape, data);
+  return new Tensor(called("tensorFromHost", () => native.tensorFromBytes(bytesOf(array), code, shape)));
+}
 
-/** A CPU tensor from JavaScript numbers, float32 unless said otherwise. */
+/** Typed arrays that JavaScript numbers can be written into; `int64` takes BigInt instead. */
+const WRITABLE = {
+  float64: Float64Array,
+  float32: Float32Array,
+  int32: Int32Array,
+  int16: Int16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
+
+/**
+ * A CPU tensor from JavaScript numbers, float32 unless said otherwise.
+ *
+ * @throws ShapeError if there are not as many numbers as the shape says
+ */
 export function tensor(
   values: readonly number[],
   shape: readonly number[] = [values.length],
   dtype: DType = "float32",
 ): Tensor {
+  codeOfDtype(dtype); // refuses what is no type at all
   if (dtype === "float16" || dtype === "bfloat16") {
     throw new TorchError(
       "tensor",
       `torch.tensor: expected a type that JavaScript can write, got ${dtype}. Make float32 and convert`,
     );
   }
-  const data =
-    dtype === "int64"
-      ? BigInt64Array.from(values, BigInt)
-      : {
-          float64: Float64Array,
-          float32: Float32Array,
-          int32: Int32Array,
-          int16: Int16Array,
-          int8: Int8Array,
-          uint8: Uint8Array,
-          bool: Uint8Array,
-        }[dtype].from(values);
+  const data = dtype === "int64" ? BigInt64Array.from(values, BigInt) : WRITABLE[dtype].from(values);
   return tensorFromHost({ dtype, shape, data });
 }
 

@@ -109,9 +109,10 @@ export function findWarnings(json: TrainJson): readonly string[] {
     );
   }
   if ((resume || !usesPreset) && optimizer && scheduler && optimizer.lr !== scheduler.peak_lr) {
+    const lastLr = Number(((optimizer.lr * scheduler.decay_lr) / scheduler.peak_lr).toPrecision(6));
     warnings.push(
       `scheduler.peak_lr (${scheduler.peak_lr}) differs from optimizer.lr (${optimizer.lr}): as in LeRobot the rate ` +
-        `runs from optimizer.lr to optimizer.lr * decay_lr / peak_lr = ${(optimizer.lr * scheduler.decay_lr) / scheduler.peak_lr}`,
+        `runs from optimizer.lr to optimizer.lr * decay_lr / peak_lr = ${lastLr}`,
     );
   }
   return warnings;

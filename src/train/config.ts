@@ -143,11 +143,11 @@ function defaultOutputDir(jobName: string, now: Date): string {
 
 /** What a problem's message does not say yet: where a misplaced setting belongs, how a number is kept as text. */
 function withHint({ path, message }: ConfigProblem): ConfigProblem {
-  if (message === "unknown key") {
+  if (message.startsWith("unknown key")) {
     const name = path.slice(path.lastIndexOf(".") + 1);
-    const elsewhere = SETTING_NAMES.filter((known) => known.endsWith(`.${name}`) || known === name);
+    const elsewhere = SETTING_NAMES.filter((known) => known === name || known.endsWith(`.${name}`));
     if (elsewhere.length === 0) return { path, message };
-    return { path, message: `${message}. Did you mean ${elsewhere.map((known) => `"${known}"`).join(" or ")}?` };
+    return { path, message: `unknown key. Did you mean ${elsewhere.map((known) => `"${known}"`).join(" or ")}?` };
   }
   const [, value] = /^expected a text, got (-?[\d.].*|true|false)$/.exec(message) ?? [];
   return { path, message: value ? `${message}. Quote it to keep it as text: --${path}='"${value}"'` : message };

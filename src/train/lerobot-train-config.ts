@@ -30,7 +30,17 @@ const IMAGE_TRANSFORMS = {
 const FLOATS: ReadonlySet<string> = new Set([
   ...FLOAT_KEYS,
   ...["lr", "weight_decay", "betas", "eps", "peak_lr", "decay_lr", "tolerance_s", "rabc_kappa", "rabc_epsilon"],
-  ...["weight", "brightness", "contrast", "saturation", "hue", "sharpness", "degrees", "translate"],
+  ...[
+    "max_guidance_weight",
+    "weight",
+    "brightness",
+    "contrast",
+    "saturation",
+    "hue",
+    "sharpness",
+    "degrees",
+    "translate",
+  ],
 ]);
 
 type Json = Readonly<Record<string, unknown>>;

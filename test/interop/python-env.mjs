@@ -5,7 +5,17 @@
 //   node test/interop/python-env.mjs SCRIPT.py [ARG...]   the same, then run a script in it
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -30,12 +40,12 @@ const IMPORT_CHECK =
 export class InteropError extends Error {}
 
 /**
- * Runs a program to its end.
+ * Runs a program to its end. `lock` is an open file that it inherits.
  * @returns {Promise<{ code: number | null, stdout: string, stderr: string }>}
  */
-function run(command, args, options) {
+function run(command, args, { lock = "ignore", ...options } = {}) {
   return new Promise((done, fail) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe", lock], ...options });
     const text = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"]) {
       child[name].setEncoding("utf8").on("data", (chunk) => {
@@ -50,7 +60,8 @@ function run(command, args, options) {
 /** The same for a step of the set-up, which must succeed; `what` begins the message if it does not. */
 async function mustRun(what, command, args, options) {
   const { code, stdout, stderr } = await run(command, args, options);
-  if (code !== 0) throw new InteropError(`${what} (exit code ${code}). It said:\n${`${stdout}${stderr}`.trim().slice(-4000)}`);
+  if (code === 0) return;
+  throw new InteropError(`${what} (exit code ${code}). It said:\n${`${stdout}${stderr}`.trim().slice(-4000)}`);
 }
 
 /** The first Python on the path that is new enough and can make environments with pip. */
@@ -58,7 +69,11 @@ async function findPython() {
   const refusals = [];
   for (const python of PYTHONS_TO_TRY) {
     const question = "import sys, venv, ensurepip; print(*sys.version_info[:2])";
-    const answer = await run(python, ["-c", question]).catch((error) => ({ code: null, stdout: "", stderr: error.code }));
+    const answer = await run(python, ["-c", question]).catch((error) => ({
+      code: null,
+      stdout: "",
+      stderr: error.code,
+    }));
     if (answer.code !== 0) {
       refusals.push(`${python}: ${answer.stderr.trim().split("\n").at(-1)}`);
       continue;
@@ -73,52 +88,42 @@ async function findPython() {
 }
 
 /**
- * Runs `work` while no other process runs its own. The lock belongs to a small Python that ends with this process, so
- * that however this process ends, the operating system opens it again.
+ * Runs `work` while no other process runs its own. The lock is one of the operating system on an open file, which the
+ * programs that `work` starts inherit: if this process is killed, the lock lasts until the last of them has ended too.
  */
 async function withLock(python, log, work) {
-  const script = [
-    "import fcntl, sys",
-    "file = open(sys.argv[1], 'w')",
-    "try: fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)",
-    "except BlockingIOError:",
-    "    print('waiting', flush=True)",
-    "    fcntl.flock(file, fcntl.LOCK_EX)",
-    "print('locked', flush=True)",
-    "sys.stdin.read()",
-  ].join("\n");
   mkdirSync(venv, { recursive: true });
-  const holder = spawn(python, ["-c", script, join(venv, LOCK_NAME)], { stdio: ["pipe", "pipe", "inherit"] });
+  const lock = openSync(join(venv, LOCK_NAME), "w");
+  const take = (how) => ["-c", `import fcntl; fcntl.flock(3, ${how})`];
   try {
-    await new Promise((locked, fail) => {
-      holder.stdout.setEncoding("utf8").on("data", (text) => {
-        if (text.includes("locked")) locked();
-        else if (text.includes("waiting")) log("another process is installing stock LeRobot; waiting for it");
-      });
-      holder.on("error", fail);
-      holder.on("close", () => fail(new InteropError(`${venv}: the lock could not be taken`)));
-    });
-    return await work();
+    const attempt = await run(python, take("fcntl.LOCK_EX | fcntl.LOCK_NB"), { lock });
+    if (attempt.code !== 0) {
+      log("another process is installing stock LeRobot; waiting for it");
+      await mustRun(`${venv} could not be locked`, python, take("fcntl.LOCK_EX"), { lock });
+    }
+    return await work(lock);
   } finally {
-    holder.stdin.end();
+    closeSync(lock);
   }
 }
 
-async function install(python, requirementsHash, environment, log) {
+async function install({ python, requirementsHash, environment, log, lock }) {
   const started = performance.now();
   for (const entry of readdirSync(venv)) {
     if (entry !== LOCK_NAME) rmSync(join(venv, entry), { recursive: true, force: true });
   }
-  await mustRun(`${python} could not make an environment in ${venv}. ${HOW_TO_GET_PYTHON}`, python, ["-m", "venv", venv]);
+  const step = (what, program, args) => mustRun(what, program, args, { env: environment, lock });
+  await step(`${python} could not make an environment in ${venv}. ${HOW_TO_GET_PYTHON}`, python, ["-m", "venv", venv]);
 
   const torch = readFileSync(requirementsFile, "utf8").match(/^torch==\S+$/m)[0];
   const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-compile"];
   // Torch first and with its needs, which differ between platforms; the file only holds them to its versions.
   log(`installing ${torch}`);
-  await mustRun(`pip could not install ${torch}`, venvPython, [...pip, "--constraint", requirementsFile, torch]);
+  await step(`pip could not install ${torch}`, venvPython, [...pip, "--constraint", requirementsFile, torch]);
   log("installing stock LeRobot and what it imports");
-  await mustRun("pip could not install stock LeRobot", venvPython, [...pip, "--no-deps", "--requirement", requirementsFile]);
-  await mustRun("stock LeRobot was installed but cannot be imported", venvPython, ["-c", IMPORT_CHECK], { env: environment });
+  const everything = ["--no-deps", "--requirement", requirementsFile];
+  await step("pip could not install stock LeRobot", venvPython, [...pip, ...everything]);
+  await step("stock LeRobot was installed but cannot be imported", venvPython, ["-c", IMPORT_CHECK]);
 
   const unfinished = `${stampFile}.${process.pid}`;
   writeFileSync(unfinished, requirementsHash);
@@ -155,8 +160,8 @@ export async function ensurePythonEnv({ log = () => {} } = {}) {
   const environment = scriptEnvironment();
   if (!isInstalled()) {
     const python = await findPython();
-    await withLock(python, log, async () => {
-      if (!isInstalled()) await install(python, requirementsHash, environment, log);
+    await withLock(python, log, async (lock) => {
+      if (!isInstalled()) await install({ python, requirementsHash, environment, log, lock });
     });
   }
   return { python: venvPython, env: environment };
@@ -174,7 +179,10 @@ export async function ensurePythonEnv({ log = () => {} } = {}) {
 export async function runPythonScript(script, args, { cwd, log } = {}) {
   const { python, env } = await ensurePythonEnv({ log });
   const { code, stdout, stderr } = await run(python, [join(scriptFolder, script), ...args], { env, cwd });
-  if (code !== 0) throw new InteropError(`${script} ${args.join(" ")}: expected exit code 0, got ${code}. It said:\n${stderr.trim()}`);
+  if (code !== 0)
+    throw new InteropError(
+      `${script} ${args.join(" ")}: expected exit code 0, got ${code}. It said:\n${stderr.trim()}`,
+    );
   return stdout;
 }
 

@@ -1,0 +1,257 @@
+/** A policy: transforms, network, solver, inverse transforms. Observation in, actions out. */
+
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { euler, sampleNoise, solve, type VelocityField } from "../flow/index.js";
+import { resolveFolder } from "../hub/resolve-folder.js";
+import { actionDim, configWarnings, parseSmolVLAConfig, type SmolVLAConfig, toSmolVLAJson } from "../smolvla/config.js";
+import { type BuildOptions, loadSmolVLA, saveSmolVLA } from "../smolvla/load.js";
+import type { Precision } from "../smolvla/precision.js";
+import type { ModelInput, SmolVLA } from "../smolvla/smolvla.js";
+import type { VlmConfig } from "../smolvla/vlm-config.js";
+import { writeFileAtomically } from "../support/atomic-file.js";
+import { ShapeError } from "../support/errors.js";
+import { type HostArray, hostArray } from "../support/host-array.js";
+import { readJson } from "../support/read-json.js";
+import {
+  defaultDevice,
+  expectDevice,
+  expectShape,
+  Generator,
+  isDeviceAvailable,
+  noGrad,
+  scope,
+  type Tensor,
+  tensorFromHost,
+  toDevice,
+} from "../torch/index.js";
+import { cropActions, toModelInput } from "./model-input.js";
+import { loadProcessorPipeline } from "./processors/load-pipeline.js";
+import type { ProcessorPipelines } from "./processors/pipeline.js";
+import { type ProcessorBatch, runPostprocessor, runPreprocessor } from "./processors/run-pipeline.js";
+import { saveProcessorPipeline } from "./processors/save-pipeline.js";
+import { findPolicyResources, type PolicyResources, resourceFoldersOf } from "./resources.js";
+import type { LanguageTokenizer } from "./tokenizer.js";
+
+export interface LoadOptions {
+  /** `cpu`, `cuda`, `cuda:1`, `mps`; the configuration's own if it can be used here, else the best there is */
+  readonly device?: string;
+  /** undefined is `fp32` */
+  readonly precision?: Precision;
+  /** further folders in which a relative `vlm_model_name` or `tokenizer_name` is looked up */
+  readonly besides?: readonly string[];
+  readonly revision?: string;
+}
+
+export interface PredictOptions {
+  /** standard normal float32 `[B, A, M]` with M the padded action width; drawn from `seed` if left out */
+  readonly noise?: HostArray;
+  /** of the noise, if that is left out; 0 by default */
+  readonly seed?: number;
+  /** Euler steps; the configuration's by default */
+  readonly numSteps?: number;
+}
+
+/** Actions for B observations: A steps of M real dimensions, float32 `[B, A, M]`. */
+export interface Prediction {
+  /** in normalised units, as the network gives them */
+  readonly chunk: HostArray;
+  /** in the robot's units */
+  readonly robotChunk: HostArray;
+}
+
+export interface PolicyParts {
+  readonly config: SmolVLAConfig;
+  readonly vlmConfig: VlmConfig;
+  readonly model: SmolVLA;
+  readonly processors: ProcessorPipelines;
+  readonly tokenizer: LanguageTokenizer;
+  readonly device: string;
+  readonly precision: Precision;
+  /** folders in which relative names were looked up, so that a copy of the policy can find them too */
+  readonly resourceFolders: readonly string[];
+}
+
+export class SmolVLAPolicy {
+  readonly config: SmolVLAConfig;
+  readonly vlmConfig: VlmConfig;
+  readonly model: SmolVLA;
+  readonly processors: ProcessorPipelines;
+  readonly tokenizer: LanguageTokenizer;
+  readonly device: string;
+  readonly precision: Precision;
+  readonly resourceFolders: readonly string[];
+  readonly #queue: HostArray[] = [];
+
+  constructor(parts: PolicyParts) {
+    this.config = parts.config;
+    this.vlmConfig = parts.vlmConfig;
+    this.model = parts.model;
+    this.processors = parts.processors;
+    this.tokenizer = parts.tokenizer;
+    this.device = parts.device;
+    this.precision = parts.precision;
+    this.resourceFolders = parts.resourceFolders;
+  }
+
+  /**
+   * A trained policy from its folder or Hub id.
+   *
+   * @throws CheckpointError or ConfigError naming the file, and what a policy folder holds
+   */
+  static async load(nameOrPath: string, options: LoadOptions = {}): Promise<SmolVLAPolicy> {
+    const folder = await resolveFolder({ nameOrPath, kind: "model", revision: options.revision });
+    const config = await readPolicyConfig(folder);
+    const processors = {
+      preprocessor: await loadProcessorPipeline(folder, "policy_preprocessor"),
+      postprocessor: await loadProcessorPipeline(folder, "policy_postprocessor"),
+    };
+    const resourceFolders = [...(options.besides ?? []), ...(await resourceFoldersOf(folder))];
+    const resources = await findPolicyResources(config, processors, resourceFolders);
+    const build = buildOptions(config, resources, options);
+    const model = await loadSmolVLA(folder, build);
+    return new SmolVLAPolicy({ ...build, ...resources, model, processors, resourceFolders });
+  }
+
+  /** What in the configuration has no effect here, as sentences. */
+  get warnings(): readonly string[] {
+    return configWarnings(this.config);
+  }
+
+  /** The same policy around another network on the same vision-language model. */
+  with(changes: Partial<PolicyParts>): SmolVLAPolicy {
+    return new SmolVLAPolicy({ ...this, ...changes });
+  }
+
+  /** A raw observation (the robot's or a dataset's units) as the network takes it. */
+  encode(observation: ProcessorBatch): ModelInput {
+    const { arrays } = runPreprocessor(this.processors.preprocessor, observation, this.tokenizer);
+    return toModelInput(arrays, this.config, this.device);
+  }
+
+  /** The velocity field for given observations; their prefix is encoded once, here. Without gradients. */
+  velocityField(input: ModelInput): VelocityField {
+    const prefix = noGrad(() => scope(() => this.model.encodePrefix(input)));
+    return (noisyActions, time) => noGrad(() => this.model.velocity(prefix, noisyActions, time));
+  }
+
+  /**
+   * Normalised actions in the network's full width.
+   *
+   * @param noise `[B, A, maxActionDim]`; never written to
+   * @returns `[B, A, maxActionDim]`
+   */
+  sampleActions(input: ModelInput, noise: Tensor, numSteps = this.config.numSteps): Tensor {
+    const known = { B: input.state.size(0), A: this.config.chunkSize, M: this.config.maxActionDim };
+    expectShape(noise, "B A M", "policy.sampleActions: noise", known);
+    return scope(() => solve(euler, this.velocityField(input), noise, numSteps));
+  }
+
+  /** Predicts a chunk of actions for each observation of a batch, in the deployment path: raw in, robot's units out. */
+  predict(observation: ProcessorBatch, options: PredictOptions = {}): Prediction {
+    return scope(() => {
+      const input = this.encode(observation);
+      const actions = this.sampleActions(input, this.#noise(input.state.size(0), options), options.numSteps);
+      const chunk = cropActions(actions, this.config).toHost();
+      return { chunk, robotChunk: runPostprocessor(this.processors.postprocessor, chunk) };
+    });
+  }
+
+  #noise(batchSize: number, { noise, seed = 0 }: PredictOptions): Tensor {
+    if (noise === undefined) {
+      using generator = new Generator(seed);
+      return toDevice(
+        sampleNoise([batchSize, this.config.chunkSize, this.config.maxActionDim], generator),
+        this.device,
+      );
+    }
+    if (noise.dtype !== "float32")
+      throw new ShapeError(`policy.predict: expected noise in float32, got ${noise.dtype}`);
+    return toDevice(tensorFromHost(noise), this.device);
+  }
+
+  /**
+   * The next action in the robot's units, `[B, M]`, from a queue of `n_action_steps` that is filled by a prediction
+   * whenever it is empty. Call `reset` between episodes.
+   */
+  selectAction(observation: ProcessorBatch, options: PredictOptions = {}): HostArray {
+    if (this.#queue.length === 0) this.#queue.push(...this.#actionsOf(this.predict(observation, options).robotChunk));
+    return this.#queue.shift()!;
+  }
+
+  #actionsOf(chunk: HostArray): HostArray[] {
+    const [B, A, M] = chunk.shape as [number, number, number];
+    return Array.from({ length: Math.min(this.config.nActionSteps, A) }, (_, step) => {
+      const data = new Float32Array(B * M);
+      for (let b = 0; b < B; b++) {
+        const from = (b * A + step) * M;
+        data.set((chunk.data as Float32Array).subarray(from, from + M), b * M);
+      }
+      return hostArray("float32", [B, M], data);
+    });
+  }
+
+  /** Forgets the actions that were predicted and not yet carried out. */
+  reset(): void {
+    this.#queue.length = 0;
+  }
+
+  /** The number of real action dimensions. */
+  get actionDim(): number {
+    return actionDim(this.config);
+  }
+
+  /**
+   * Writes everything stock LeRobot needs to load the policy: configuration, weights, both processors with their
+   * statistics. Files of the same names are replaced, each in one step.
+   *
+   * @param masters see `saveSmolVLA`
+   */
+  async save(folder: string, masters?: ReadonlyMap<string, Tensor>): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    await saveSmolVLA(folder, this.model, masters);
+    await saveProcessorPipeline(folder, this.processors.preprocessor);
+    await saveProcessorPipeline(folder, this.processors.postprocessor);
+    await writeFileAtomically(join(folder, "config.json"), toSmolVLAJson(this.config));
+  }
+
+  /** Frees the network. Networks that share its vision-language model cannot be used any more either. */
+  dispose(): void {
+    this.model.dispose();
+  }
+}
+
+/**
+ * The configuration in a policy folder.
+ *
+ * @throws CheckpointError saying what a policy folder holds, if there is none
+ */
+export async function readPolicyConfig(folder: string): Promise<SmolVLAConfig> {
+  const path = join(folder, "config.json");
+  const json = await readJson(
+    path,
+    "A LeRobot policy folder holds config.json, model.safetensors, policy_preprocessor.json and policy_postprocessor.json; " +
+      "in a training run it is checkpoints/NUMBER/pretrained_model",
+  );
+  return parseSmolVLAConfig(json, path);
+}
+
+/** How to build a policy's network here. */
+export function buildOptions(
+  config: SmolVLAConfig,
+  resources: PolicyResources,
+  options: Pick<LoadOptions, "device" | "precision">,
+): BuildOptions & { readonly vlmConfig: VlmConfig } {
+  const own = config.device !== undefined && isDeviceAvailable(config.device) ? config.device : defaultDevice();
+  const { fakeImageTokenId, globalImageTokenId } = resources.tokenizer;
+  return {
+    config,
+    vlmConfig: resources.vlmConfig,
+    imageTokenIds:
+      fakeImageTokenId === undefined || globalImageTokenId === undefined
+        ? undefined
+        : { fakeImage: fakeImageTokenId, globalImage: globalImageTokenId },
+    device: expectDevice(options.device ?? own, "policy.device"),
+    precision: options.precision ?? "fp32",
+  };
+}
