@@ -54,7 +54,8 @@ inline napi_value callOperator(napi_env env, size_t count, napi_value* args) {
       continue;
     }
     try {
-      stack.push_back(toIValue(env, args[i + 1], parameter.type()));
+      // The real type: in the other one, enumerations are plain integers.
+      stack.push_back(toIValue(env, args[i + 1], parameter.real_type()));
     } catch (c10::Error& error) {
       error.add_context("at argument \"" + parameter.name() + "\"");
       throw;

@@ -103,7 +103,9 @@ def random_batch(batch_size: int, language_tokens: int, vocabulary: int, device:
 class Reflow:
     """Teacher, student, optimizer and a batch; `step` is what is timed."""
 
-    def __init__(self, teacher: SmolVLAPolicy, student: SmolVLAPolicy, batch: dict[str, Tensor], num_steps: int) -> None:
+    def __init__(
+        self, teacher: SmolVLAPolicy, student: SmolVLAPolicy, batch: dict[str, Tensor], num_steps: int
+    ) -> None:
         self.teacher, self.student, self.batch = teacher.eval().requires_grad_(False), student.train(), batch
         self.teacher.config.num_steps = num_steps
         self.trainable = [parameter for parameter in student.parameters() if parameter.requires_grad]
@@ -171,7 +173,8 @@ def main() -> None:
     native = arguments.dtype == "native"
     with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as temporary:
         if arguments.write_policy:
-            return write_policy(arguments.write_policy.resolve(), native)
+            write_policy(arguments.write_policy.resolve(), native)
+            return
         if arguments.policy:
             policies = loaded_policies(arguments.policy.resolve(), arguments.device, native)
         else:

@@ -1,19 +1,13 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import type { CommandEntry } from "./command.js";
 import { runCommandLine } from "./command-line.js";
+import { packageVersion } from "./package-version.js";
 
 const COMMANDS: readonly CommandEntry[] = [
   { name: "train", load: async () => (await import("./commands/train.js")).command },
   { name: "predict", load: async () => (await import("./commands/predict.js")).command },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).command },
 ];
-
-/** The package's version; `package.json` lies two folders above both the source and the build. */
-function readVersion(): string {
-  const file = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(file) as { readonly version: string }).version;
-}
 
 // A reader that has seen enough, as in `reflow inspect | head`, is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -22,7 +16,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await runCommandLine(process.argv.slice(2), COMMANDS, {
-  version: readVersion,
+  version: packageVersion,
   write: (text) => process.stdout.write(text),
   writeError: (text) => process.stderr.write(text),
   isDebug: process.env.REFLOW_DEBUG === "1",

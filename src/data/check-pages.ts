@@ -1,6 +1,6 @@
 import { parquetHeader } from "hyparquet/src/column.js";
 import type { ColumnMetaData, DataPageHeader, DataPageHeaderV2, PageHeader } from "hyparquet/src/types.js";
-import { compressors } from "hyparquet-compressors";
+import { DECOMPRESSORS } from "./decompressors.js";
 
 /**
  * A look at the structure of a column chunk before it is decoded.
@@ -106,7 +106,7 @@ function checkPageV2(
 
 function decompressPage(bytes: Uint8Array, chunk: ColumnMetaData, length: number): Uint8Array {
   if (chunk.codec === "UNCOMPRESSED") return bytes;
-  const decompress = compressors[chunk.codec];
+  const decompress = DECOMPRESSORS[chunk.codec];
   if (decompress === undefined) throw new DamagedPage(`the compression ${chunk.codec} is not known`);
   const page = decompress(bytes, length);
   if (page.length !== length) throw new DamagedPage(`a page unpacks to ${page.length} bytes instead of ${length}`);

@@ -37,7 +37,7 @@ it("items that differ are refused, naming the key and the item", () => {
     new DatasetError('collate: expected "reward" of item 1 to be float32 [] as of item 0, got nothing'),
   );
   expect(() => collate([item(2), item(2, reward)])).toThrow(
-    new DatasetError('collate: expected item 1 to have the 1 keys of item 0, got also "reward"'),
+    new DatasetError('collate: expected item 1 to have the keys of item 0, got also "reward"'),
   );
   expect(() => collate([])).toThrow(new DatasetError("collate: expected at least one item, got none"));
 });

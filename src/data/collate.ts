@@ -33,11 +33,10 @@ export function collate(items: readonly DatasetItem[]): DatasetBatch {
     });
     arrays[key] = stackArrays(column)!;
   }
-  const numKeys = Object.keys(first.arrays).length;
   for (const [i, item] of items.entries()) {
     const extra = Object.keys(item.arrays).find((key) => !Object.hasOwn(arrays, key));
     if (extra !== undefined) {
-      throw new DatasetError(`collate: expected item ${i} to have the ${numKeys} keys of item 0, got also "${extra}"`);
+      throw new DatasetError(`collate: expected item ${i} to have the keys of item 0, got also "${extra}"`);
     }
   }
   return { arrays, tasks: items.map(({ task }) => task) };

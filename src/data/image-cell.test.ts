@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -46,7 +46,7 @@ describe("images", () => {
     const deep = await rgb().toColourspace("rgb16").png().toBuffer();
     await expect(decode(deep)).rejects.toThrow(
       new DatasetError(
-        "row 1: expected a PNG or JPEG image, got a damaged one (expected 8 bits per channel, got ushort)",
+        "row 1: expected a PNG or JPEG image, got one that cannot be decoded (expected 8 bits per channel, got ushort)",
       ),
     );
   });
@@ -55,7 +55,7 @@ describe("images", () => {
     const [png, jpeg] = [await rgb().png().toBuffer(), await rgb().jpeg().toBuffer()];
     for (const file of [png, jpeg]) {
       await expect(decode(file.subarray(0, file.length / 2))).rejects.toThrow(
-        /^row 1: expected a PNG or JPEG image, got a damaged one/,
+        /^row 1: expected a PNG or JPEG image, got one that cannot be decoded/,
       );
       for (let at = 0; at < file.length; at += 3) {
         const damaged = Buffer.from(file);
@@ -72,7 +72,6 @@ describe("images stored as files", () => {
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), "reflow-images-"));
     await rgb().png().toFile(join(root, "frame.png"));
-    await writeFile(join(root, "..", "outside.png"), "");
   });
   afterAll(() => rm(root, { recursive: true, force: true }));
   const read = (path: unknown) => decodeImageCell({ bytes: null, path }, root, "row 1");

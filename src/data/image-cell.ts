@@ -47,6 +47,8 @@ export async function decodeImageCell(cell: unknown, root: string, where: string
     if (info.channels !== 3) throw new Error(`expected 3 channels, got ${info.channels}`);
     return planarFromPacked(data, info.width, info.height, info.width * 3);
   } catch (error) {
-    throw new DatasetError(`${where}: expected a PNG or JPEG image, got a damaged one (${messageOf(error)})`);
+    throw new DatasetError(
+      `${where}: expected a PNG or JPEG image, got one that cannot be decoded (${messageOf(error)})`,
+    );
   }
 }

@@ -4,6 +4,7 @@ import type { DataFile } from "./data-file.js";
 import { type DatasetMetadata, readDatasetMetadata } from "./dataset-metadata.js";
 import { chunkDeltaIndices, type DeltaIndices, type DeltaTimestamps, resolveDeltaTimestamps } from "./delta-indices.js";
 import type { EpisodeMetadata } from "./episode.js";
+import { FrameIndex } from "./frame-index.js";
 import { FrameTable } from "./frame-table.js";
 import { decodeImageCell } from "./image-cell.js";
 import { createNodeAvBackend } from "./node-av-backend.js";
@@ -58,21 +59,6 @@ function checkOptions(options: LeRobotDatasetOptions): void {
   if (problems.length > 0) throw new ConfigError("LeRobotDataset.open", problems);
 }
 
-function selectEpisodes(metadata: DatasetMetadata, selection: readonly number[] | undefined): EpisodeMetadata[] {
-  const inOrder = (episodes: readonly EpisodeMetadata[]) => [...episodes].sort((a, b) => a.from - b.from);
-  if (selection === undefined) return inOrder(metadata.episodes);
-  const byIndex = new Map(metadata.episodes.map((episode) => [episode.index, episode]));
-  const selected = [...new Set(selection)].map((index) => {
-    const episode = byIndex.get(index);
-    if (episode !== undefined) return episode;
-    throw new DatasetError(
-      `${metadata.root}: expected episodes among the dataset's ${metadata.episodes.length}, counted from 0, got ${index}`,
-    );
-  });
-  if (selected.length === 0) throw new DatasetError(`${metadata.root}: expected at least one episode, got none`);
-  return inOrder(selected);
-}
-
 /**
  * A LeRobot dataset on disk, read frame by frame.
  *
@@ -88,8 +74,7 @@ export class LeRobotDataset implements AsyncIterable<DatasetItem>, AsyncDisposab
   readonly numEpisodes: number;
   /** selected episodes, in the order of their frames */
   readonly episodes: readonly EpisodeMetadata[];
-  /** for each selected episode, the number of selected frames before it */
-  readonly #starts: readonly number[];
+  readonly #index: FrameIndex;
   readonly #deltas: DeltaIndices;
   readonly #toleranceS: number;
   readonly #readsCameras: boolean;
@@ -99,14 +84,10 @@ export class LeRobotDataset implements AsyncIterable<DatasetItem>, AsyncDisposab
 
   private constructor(metadata: DatasetMetadata, options: LeRobotDatasetOptions) {
     this.metadata = metadata;
-    this.episodes = selectEpisodes(metadata, options.episodes);
+    this.#index = new FrameIndex(metadata, options.episodes);
+    this.episodes = this.#index.episodes;
     this.numEpisodes = this.episodes.length;
-    let numFrames = 0;
-    this.#starts = this.episodes.map(({ length }) => {
-      numFrames += length;
-      return numFrames - length;
-    });
-    this.numFrames = numFrames;
+    this.numFrames = this.#index.numFrames;
     this.#toleranceS = options.toleranceS ?? DEFAULT_TOLERANCE_S;
     this.#deltas =
       options.chunkSize === undefined
@@ -140,7 +121,7 @@ export class LeRobotDataset implements AsyncIterable<DatasetItem>, AsyncDisposab
   async item(i: number): Promise<DatasetItem> {
     if (this.#isClosed)
       throw new DatasetError(`${this.metadata.root}: expected an open dataset, got one that was closed`);
-    const { episode, frame } = this.#locate(i);
+    const { episode, frame } = this.#index.locate(i);
     const file = await this.#table.file(episode);
     const row = file.rowOf(frame, episode);
     const arrays: Record<string, HostArray> = {};
@@ -182,20 +163,6 @@ export class LeRobotDataset implements AsyncIterable<DatasetItem>, AsyncDisposab
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #locate(i: number): { episode: EpisodeMetadata; frame: number } {
-    if (!Number.isSafeInteger(i) || i < 0 || i >= this.numFrames) {
-      throw new DatasetError(`${this.metadata.root}: expected an item index from 0 to ${this.numFrames - 1}, got ${i}`);
-    }
-    let [low, high] = [0, this.#starts.length - 1];
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (this.#starts[middle]! <= i) low = middle;
-      else high = middle - 1;
-    }
-    const episode = this.episodes[low]!;
-    return { episode, frame: episode.from + i - this.#starts[low]! };
   }
 
   async #videoFrames(

@@ -1,9 +1,9 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { AsyncBuffer, ColumnMetaData, DecodedArray, FileMetaData, SchemaTree } from "hyparquet";
 import { parquetMetadataAsync, parquetRead, parquetSchema } from "hyparquet";
-import { compressors } from "hyparquet-compressors";
 import { DatasetError, messageOf } from "../support/errors.js";
 import { checkPages, type NestingLevels } from "./check-pages.js";
+import { DECOMPRESSORS } from "./decompressors.js";
 
 /** Rows of one column as the decoder gives them: typed arrays for flat numbers, else values, lists or objects. */
 export type ColumnRows = ArrayLike<unknown>;
@@ -75,7 +75,8 @@ export class ParquetFile {
   /** @throws DatasetError if the file is missing, truncated or not parquet */
   static open(path: string): Promise<ParquetFile> {
     return withFile(path, "its footer", async (file) => {
-      const metadata = await parquetMetadataAsync(file);
+      // The search for geographic columns, on by default, does not end if a damaged schema counts backwards.
+      const metadata = await parquetMetadataAsync(file, { geoparquet: false });
       const tree = parquetSchema(metadata);
       let rowStart = 0;
       const rowGroups = metadata.row_groups.map((group) => {
@@ -118,7 +119,7 @@ export class ParquetFile {
       for (const leaf of this.#leaves(name, maxValuesPerRow, group)) await checkLeaf(file, leaf);
       await parquetRead({
         file,
-        compressors,
+        compressors: DECOMPRESSORS,
         metadata: this.#metadata,
         columns: [name],
         rowStart,

@@ -8,14 +8,14 @@ import { readJson } from "../support/read-json.js";
 /** A file of our own beside LeRobot's in a policy folder, which LeRobot does not look at. */
 export const PROVENANCE_FILE = "reflow.json";
 
-const PROVENANCE = z.looseObject({
+const PROVENANCE = z.object({
   format: z.literal(1),
   /** which rectified flow this is: 1 is ordinary flow matching, 2 the first reflow, … */
   k: z.int().min(1).optional(),
   objective: z.string(),
   step: z.int().min(0),
   /** conventions of noise, time and velocity, spelt out for whoever reads the file */
-  conventions: z.looseObject({ time: z.string(), velocity: z.string(), noise: z.string() }),
+  conventions: z.object({ time: z.string(), velocity: z.string(), noise: z.string() }),
   teacher: z
     .looseObject({
       path: z.string(),
@@ -24,7 +24,7 @@ const PROVENANCE = z.looseObject({
     })
     .optional(),
   /** of the teacher's trajectories that made the targets */
-  pairs: z.looseObject({ solver: z.string(), numSteps: z.int().min(1), paddedDims: z.string() }).optional(),
+  pairs: z.object({ solver: z.string(), numSteps: z.int().min(1), paddedDims: z.string() }).optional(),
   statisticsSha256: z.string(),
   /** folders in which relative names of the configuration were looked up */
   resourceFolders: z.array(z.string()),

@@ -12,6 +12,8 @@ import { type LanguageTokenizer, loadTokenizer } from "./tokenizer.js";
 export interface PolicyResources {
   readonly vlmConfig: VlmConfig;
   readonly tokenizer: LanguageTokenizer;
+  /** where the tokenizer was found */
+  readonly tokenizerFolder: string;
 }
 
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
@@ -28,16 +30,16 @@ export async function findVlmConfig(name: string, besides: readonly string[]): P
   }
 }
 
-/** The tokenizer that a policy's pre-processor names, or the vision-language model's if it names none. */
-export async function findTokenizer(
+/** The folder of the tokenizer that a policy's pre-processor names, or the vision-language model's if it names none. */
+export async function findTokenizerFolder(
   config: SmolVLAConfig,
   processors: ProcessorPipelines,
   besides: readonly string[],
-): Promise<LanguageTokenizer> {
+): Promise<string> {
   const step = tokenizerStepOf(processors.preprocessor);
-  if (step?.tokenizerFolder !== undefined) return loadTokenizer(step.tokenizerFolder);
+  if (step?.tokenizerFolder !== undefined) return step.tokenizerFolder;
   const nameOrPath = step?.tokenizerName ?? config.vlmModelName;
-  return loadTokenizer(await resolveFolder({ nameOrPath, kind: "model", besides, files: TOKENIZER_FILES }));
+  return resolveFolder({ nameOrPath, kind: "model", besides, files: TOKENIZER_FILES });
 }
 
 /** Relative names are looked up in the working directory, then in each of `besides`, then on the Hub. */
@@ -46,9 +48,11 @@ export async function findPolicyResources(
   processors: ProcessorPipelines,
   besides: readonly string[],
 ): Promise<PolicyResources> {
+  const tokenizerFolder = await findTokenizerFolder(config, processors, besides);
   return {
     vlmConfig: await findVlmConfig(config.vlmModelName, besides),
-    tokenizer: await findTokenizer(config, processors, besides),
+    tokenizer: await loadTokenizer(tokenizerFolder),
+    tokenizerFolder,
   };
 }
 

@@ -41,6 +41,8 @@ export interface LoadOptions {
   /** further folders in which a relative `vlm_model_name` or `tokenizer_name` is looked up */
   readonly besides?: readonly string[];
   readonly revision?: string;
+  /** used in place of the folder's own `config.json` */
+  readonly config?: SmolVLAConfig;
 }
 
 export interface PredictOptions {
@@ -66,6 +68,7 @@ export interface PolicyParts {
   readonly model: SmolVLA;
   readonly processors: ProcessorPipelines;
   readonly tokenizer: LanguageTokenizer;
+  readonly tokenizerFolder: string;
   readonly device: string;
   readonly precision: Precision;
   /** folders in which relative names were looked up, so that a copy of the policy can find them too */
@@ -78,6 +81,7 @@ export class SmolVLAPolicy {
   readonly model: SmolVLA;
   readonly processors: ProcessorPipelines;
   readonly tokenizer: LanguageTokenizer;
+  readonly tokenizerFolder: string;
   readonly device: string;
   readonly precision: Precision;
   readonly resourceFolders: readonly string[];
@@ -89,6 +93,7 @@ export class SmolVLAPolicy {
     this.model = parts.model;
     this.processors = parts.processors;
     this.tokenizer = parts.tokenizer;
+    this.tokenizerFolder = parts.tokenizerFolder;
     this.device = parts.device;
     this.precision = parts.precision;
     this.resourceFolders = parts.resourceFolders;
@@ -101,7 +106,7 @@ export class SmolVLAPolicy {
    */
   static async load(nameOrPath: string, options: LoadOptions = {}): Promise<SmolVLAPolicy> {
     const folder = await resolveFolder({ nameOrPath, kind: "model", revision: options.revision });
-    const config = await readPolicyConfig(folder);
+    const config = options.config ?? (await readPolicyConfig(folder));
     const processors = {
       preprocessor: await loadProcessorPipeline(folder, "policy_preprocessor"),
       postprocessor: await loadProcessorPipeline(folder, "policy_postprocessor"),

@@ -16,7 +16,7 @@ describe("expectShape", () => {
     ["a letter that occurs twice", [2, 3], "N N", {}, "x: expected [N, N], got [2, 3]"],
     ["a scalar", [], "B", {}, "x: expected [B], got []"],
   ])("says what differs: %s", (_, shape, pattern, known, text) => {
-    expect(() => expectShape(ones(shape), pattern, "x", known)).toThrow(ShapeError(text));
+    expect(() => expectShape(ones(shape), pattern, "x", known)).toThrow(new ShapeError(text));
   });
 
   it("checks the dtype if one is given", () => {

@@ -57,6 +57,9 @@ export function picture(frame: number, width: number, height: number): Uint8Arra
 export const planarPicture = (frame: number, width: number, height: number): Uint8Array =>
   planarFromPacked(picture(frame, width, height), width, height, 3 * width).data as Uint8Array;
 
+// The AV1 encoder reads this when it starts, and else prints its settings on the terminal.
+process.env.SVT_LOG ??= "0";
+
 const check = (result: number): void => {
   if (result < 0) throw new Error(`internal: the test video cannot be written (${result})`);
 };

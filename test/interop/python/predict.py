@@ -4,7 +4,7 @@
                [--num-steps N] [--float32 | --native | --native-bf16]
 
 The observation holds `observation.*` tensors with a batch axis (images in [0, 1], or uint8) and `noise`
-(B, A, max_action_dim). The output holds `chunk` (B, A, M; normalised) and `robot_chunk` (the same in the robot's units).
+(B, A, max_action_dim). The output holds `chunk` (B, A, M), normalised, and `robot_chunk`, the same in robot units.
 Missing or unexpected weights are an error. A relative `vlm_model_name` starts from the current folder.
 """
 

@@ -4,8 +4,8 @@
 
 The file maps names to objects whose keys are the flags of `random_policy.py` with underscores, such as
 `{"self-attention": {"overrides": {"attention_mode": "self_attn"}, "seed": 3}}`. Each world becomes the folder DIR/NAME.
-Where stock inference fails there is no folder; DIR/failures.json maps the names of these worlds to the errors. What stock
-training says is in each world.json.
+Where stock inference fails there is no folder; DIR/failures.json maps the names of these worlds to the errors. What
+stock training says is in each world.json.
 """
 
 from __future__ import annotations

@@ -216,9 +216,7 @@ def build_world(world: World, base_vlm: Path, output: Path) -> None:
         if not world.native:
             policy.float()
         randomise_weights(policy, generator)
-        processors = make_pre_post_processors(
-            policy.config, dataset_stats=random_statistics(policy.config, generator)
-        )
+        processors = make_pre_post_processors(policy.config, dataset_stats=random_statistics(policy.config, generator))
         policy.save_pretrained(folder)
         for processor in processors:
             processor.save_pretrained(folder)

@@ -4,8 +4,8 @@
                    [--overrides JSON] [--resume CHECKPOINT] [--checkpoint CHECKPOINT]
                    [--float32 | --native | --native-bf16]
 
---batches      tensors of step I = 0, 1, ... under `I/KEY`: raw `I/observation.*` (B, ...) and `I/action` (B, A, M), as a
-               data loader gives them, `I/noise` (B, A, max_action_dim) and `I/time` (B)
+--batches      tensors of step I = 0, 1, ... under `I/KEY`: raw `I/observation.*` (B, ...) and `I/action` (B, A, M),
+               as a data loader gives them, `I/noise` (B, A, max_action_dim) and `I/time` (B)
 --tasks        the tasks of a batch, as a list for all steps, or a list of lists with one for each step
 --total-steps  length of the whole training, which shapes the schedule (default 100000)
 --overrides    changes to the policy's configuration, such as `{"optimizer_lr": 2e-5, "scheduler_warmup_steps": 5}`

@@ -1,0 +1,44 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { CheckpointError } from "../support/errors.js";
+import { readJson } from "../support/read-json.js";
+import { RUN_CONFIG_FILE, STATE_FOLDER } from "../train/checkpoint.js";
+import { parseTrainConfig, type TrainConfig } from "../train/config.js";
+import { type ResumeTarget, resumeTarget } from "../train/config-resume.js";
+import { mergeSettings, readSettings, type Settings } from "./overrides.js";
+
+export interface RunSettings {
+  readonly config: TrainConfig;
+  readonly warnings: readonly string[];
+  /** the checkpoint to continue from */
+  readonly resume: ResumeTarget | undefined;
+}
+
+/**
+ * The settings of a training run from its command line: those given, over those of `--config_path`; for a run that
+ * continues, over those that the run was started with.
+ */
+export async function readRunSettings(args: readonly string[]): Promise<RunSettings> {
+  const source = await readSettings(args);
+  const resume = resumeTarget(source);
+  if (resume === undefined) return { ...parseTrainConfig(source.settings), resume };
+  const saved = await savedSettings(resume);
+  const continued: Settings = {
+    resume: true,
+    overwrite: false,
+    ...(resume.outputDir ? { output_dir: resume.outputDir } : {}),
+  };
+  const settings = mergeSettings(mergeSettings(saved, source.overrides), continued);
+  return { ...parseTrainConfig(settings), resume };
+}
+
+/** Our own settings of the run; LeRobot's, if the checkpoint is not ours. */
+async function savedSettings({ checkpointFolder, trainConfigPath }: ResumeTarget): Promise<Settings> {
+  if (!existsSync(checkpointFolder)) {
+    throw new CheckpointError(
+      `--resume: expected a checkpoint at ${checkpointFolder}, got none. A run writes its first after save_freq steps`,
+    );
+  }
+  const own = join(checkpointFolder, STATE_FOLDER, RUN_CONFIG_FILE);
+  return (await readJson(existsSync(own) ? own : trainConfigPath)) as Settings;
+}

@@ -1,0 +1,129 @@
+import { formatBigNumber } from "../records/format-number.js";
+import { formatLogLine, type MetricsTracker, metricNames, trackTraining } from "../records/metrics-tracker.js";
+import { RunRecorder } from "../records/run-recorder.js";
+import { messageOf } from "../support/errors.js";
+import { torchVersion } from "../torch/index.js";
+import type { TrainConfig } from "../train/config.js";
+import { trainConfigToJson } from "../train/config-json.js";
+import type { ResumeTarget } from "../train/config-resume.js";
+import type { LoopEvent } from "../train/loop.js";
+import { openRunFolder } from "../train/run-folder.js";
+import { startTraining, type TrainingRun } from "../train/start-training.js";
+import { createLogger, type Logger } from "./logger.js";
+import { packageVersion } from "./package-version.js";
+import { type Progress, startProgress } from "./progress.js";
+
+export interface RunOptions {
+  readonly warnings: readonly string[];
+  readonly resume: ResumeTarget | undefined;
+  readonly signal: AbortSignal;
+  readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean };
+}
+
+/** Trains as the settings say, with log lines, a progress bar and records. @returns whether it was interrupted */
+export async function runTraining(settings: TrainConfig, options: RunOptions): Promise<boolean> {
+  const folder = await openRunFolder(settings.outputDir, settings);
+  try {
+    const progress: { current?: Progress } = {};
+    const writeLine = (line: string): void =>
+      progress.current ? progress.current.writeLine(line) : void options.stream.write(`${line}\n`);
+    const logger = createLogger({ writeLine });
+    for (const warning of options.warnings) logger.warning(warning);
+    const run = await startTraining(settings, {
+      resume: options.resume,
+      signal: options.signal,
+      onMessage: (kind, message) => logger[kind](message),
+    });
+    try {
+      return await follow(run, logger, progress, options);
+    } finally {
+      progress.current?.stop();
+      await run.close();
+    }
+  } finally {
+    folder.release();
+  }
+}
+
+async function follow(
+  run: TrainingRun,
+  logger: Logger,
+  progress: { current?: Progress },
+  { stream, warnings }: RunOptions,
+): Promise<boolean> {
+  const { config, firstStep } = run;
+  announce(run, logger);
+  using recorder = new RunRecorder(config.outputDir);
+  recorder.record({
+    event: "run-start",
+    step: firstStep,
+    config: trainConfigToJson(config) as Record<string, unknown>,
+    versions: { reflow: packageVersion(), node: process.versions.node, torch: torchVersion() },
+  });
+  for (const message of warnings) recorder.record({ event: "warning", step: firstStep, message });
+  const { batchSize } = config;
+  const tracker = trackTraining({
+    batchSize,
+    numFrames: run.numFrames,
+    numEpisodes: run.numEpisodes,
+    initialStep: firstStep,
+  });
+  progress.current = startProgress({ total: config.steps, initialStep: firstStep, stream });
+  let step = firstStep;
+  let wasInterrupted = false;
+  try {
+    for await (const event of run.events) {
+      step = event.step;
+      if (event.kind === "step") {
+        takeStep(event, tracker, progress.current);
+        const isLogged = config.logFreq > 0 && (step % config.logFreq === 0 || step === config.steps);
+        if (isLogged) logMetrics(tracker, logger, recorder);
+      } else if (event.kind === "checkpoint") {
+        recorder.record({ event: "checkpoint", step, path: event.path });
+        logger.info(`Checkpoint policy after step ${step}`);
+      } else {
+        wasInterrupted = true;
+        logger.warning(`interrupted after step ${step}. Continue with --resume=true --output_dir=${config.outputDir}`);
+      }
+    }
+  } catch (error) {
+    recorder.record({ event: "end", step, reason: "failed", message: messageOf(error) });
+    throw error;
+  }
+  recorder.record({ event: "end", step, reason: wasInterrupted ? "interrupted" : "completed" });
+  if (!wasInterrupted) logger.info("End of training");
+  return wasInterrupted;
+}
+
+/** The lines with which LeRobot begins, and what is special about this run. */
+function announce(
+  { config, policy, numFrames, numEpisodes, numParameters, numTrainable }: TrainingRun,
+  logger: Logger,
+): void {
+  logger.info(`Output dir: ${config.outputDir}`);
+  logger.info(`cfg.steps=${config.steps} (${formatBigNumber(config.steps)})`);
+  logger.info(`dataset.num_frames=${numFrames} (${formatBigNumber(numFrames)})`);
+  logger.info(`dataset.num_episodes=${numEpisodes}`);
+  logger.info(`num_learnable_params=${numTrainable} (${formatBigNumber(numTrainable)})`);
+  logger.info(`num_total_params=${numParameters} (${formatBigNumber(numParameters)})`);
+  const method = config.policy.useReflow
+    ? `reflow of ${config.policy.teacherModelPath} (${config.policy.reflowNumInferenceSteps} Euler steps, padded dims: ${config.reflow.paddedDims}, times: ${config.reflow.time.law})`
+    : "flow matching on demonstrations";
+  logger.info(`Start training: ${method}, on ${policy.device} in ${config.precision}`);
+}
+
+function takeStep(event: Extract<LoopEvent, { kind: "step" }>, tracker: MetricsTracker, progress: Progress): void {
+  tracker.step();
+  tracker.update("loss", event.loss);
+  tracker.update("grad_norm", event.gradNorm);
+  tracker.update("lr", event.learningRate);
+  tracker.update("update_s", event.updateS);
+  tracker.update("dataloading_s", event.dataS);
+  progress.update({ step: event.step, loss: event.loss, learningRate: event.learningRate });
+}
+
+function logMetrics(tracker: MetricsTracker, logger: Logger, recorder: RunRecorder): void {
+  logger.info(formatLogLine(tracker));
+  recorder.record({ event: "step", step: tracker.steps, metrics: metricNames("train", tracker.values()) });
+  tracker.resetAverages();
+}

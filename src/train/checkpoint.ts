@@ -1,0 +1,79 @@
+/** Checkpoints of a run in LeRobot's tree, each written completely or not at all. */
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceSymlink, syncFolder, temporaryPathBeside, writeFileAtomically } from "../support/atomic-file.js";
+import { CheckpointError, messageOf } from "../support/errors.js";
+
+export const CHECKPOINTS = "checkpoints";
+export const POLICY_FOLDER = "pretrained_model";
+export const STATE_FOLDER = "training_state";
+/** Our own complete settings of the run, beside LeRobot's `train_config.json`, which cannot hold them. */
+export const RUN_CONFIG_FILE = "reflow_train_config.json";
+
+/** LeRobot's folder name of a step: at least six digits, as many as the last step has. */
+export const checkpointName = (step: number, numSteps: number): string =>
+  String(step).padStart(Math.max(6, String(numSteps).length), "0");
+
+export interface CheckpointParts {
+  /** writes the policy into a folder that exists */
+  readonly writePolicy: (folder: string) => Promise<void>;
+  /** writes what a resume needs into a folder that exists */
+  readonly writeState: (folder: string) => Promise<void>;
+}
+
+/**
+ * Writes `checkpoints/<step>/{pretrained_model,training_state}` and points `checkpoints/last` to it.
+ *
+ * Everything is written under a temporary name first; the checkpoint appears in one step, and older ones stay as they are
+ * whatever goes wrong before.
+ *
+ * @returns the checkpoint's folder, relative to the run's
+ * @throws CheckpointError saying what could not be written, for example on a full disk
+ */
+export async function writeCheckpoint(
+  runFolder: string,
+  step: number,
+  numSteps: number,
+  parts: CheckpointParts,
+): Promise<string> {
+  const name = checkpointName(step, numSteps);
+  const checkpoints = join(runFolder, CHECKPOINTS);
+  const final = join(checkpoints, name);
+  const unfinished = temporaryPathBeside(final);
+  try {
+    for (const [part, write] of [
+      [POLICY_FOLDER, parts.writePolicy],
+      [STATE_FOLDER, parts.writeState],
+    ] as const) {
+      await mkdir(join(unfinished, part), { recursive: true });
+      await write(join(unfinished, part));
+    }
+    await syncFolder(unfinished);
+    await putInPlace(unfinished, final);
+    await replaceSymlink(name, join(checkpoints, "last"));
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    throw new CheckpointError(
+      `checkpoint ${final}: cannot be written (${messageOf(error)}). Earlier checkpoints are untouched`,
+      { cause: error },
+    );
+  }
+  return join(CHECKPOINTS, name);
+}
+
+/** Moves a finished folder to its name, in place of an older one of that name if there is one. */
+async function putInPlace(folder: string, final: string): Promise<void> {
+  if (!existsSync(final)) {
+    await rename(folder, final);
+  } else {
+    const old = temporaryPathBeside(final);
+    await rename(final, old);
+    await rename(folder, final);
+    await rm(old, { recursive: true, force: true });
+  }
+  await syncFolder(join(final, ".."));
+}
+
+export const writeRunConfig = (folder: string, config: unknown): Promise<void> =>
+  writeFileAtomically(join(folder, RUN_CONFIG_FILE), `${JSON.stringify(config, null, 2)}\n`);

@@ -1,0 +1,152 @@
+/** Optimizer, schedule, step and random state as LeRobot 0.4 keeps them in `training_state/`. */
+import { join } from "node:path";
+import { z } from "zod";
+import type { AdamW, Moments } from "../optim/index.js";
+import { toCheckpointName } from "../smolvla/checkpoint-names.js";
+import { writeFileAtomically } from "../support/atomic-file.js";
+import { CheckpointError } from "../support/errors.js";
+import { type HostArray, hostArray } from "../support/host-array.js";
+import { parseWithSchema } from "../support/parse-with-schema.js";
+import { PythonFloat, stringifyAsPython } from "../support/python-json.js";
+import { readJson } from "../support/read-json.js";
+import { type SafetensorsSource, sourceOf, writeSafetensors } from "../support/safetensors.js";
+import { Generator, keep, mapSafetensors, type Tensor, tensorSource, toDtype } from "../torch/index.js";
+import type { OptimizerSettings, SchedulerSettings } from "./config.js";
+import { numpyState, pythonState } from "./mersenne-twister.js";
+
+const STEP_FILE = "training_step.json";
+const OPTIMIZER_FILE = "optimizer_state.safetensors";
+const GROUPS_FILE = "optimizer_param_groups.json";
+const SCHEDULER_FILE = "scheduler_state.json";
+const RANDOM_FILE = "rng_state.safetensors";
+
+export interface TrainingState {
+  /** steps done */
+  readonly step: number;
+  readonly optimizer: AdamW;
+  readonly settings: OptimizerSettings;
+  readonly scheduler: SchedulerSettings;
+  /** of the next step */
+  readonly learningRate: number;
+  readonly seed: number;
+  /** every parameter of the policy by our names, in the network's order: LeRobot numbers them all, trained or not */
+  readonly parameterNames: readonly string[];
+}
+
+/** Writes all files of a training state into a folder that exists. */
+export async function writeTrainingState(folder: string, state: TrainingState): Promise<void> {
+  const writeJson = (file: string, json: unknown): Promise<void> =>
+    writeFileAtomically(join(folder, file), stringifyAsPython(json, 4));
+  await writeJson(STEP_FILE, { step: state.step });
+  await writeSafetensors(join(folder, OPTIMIZER_FILE), optimizerTensors(state));
+  await writeJson(GROUPS_FILE, [parameterGroup(state)]);
+  await writeJson(SCHEDULER_FILE, schedulerState(state));
+  await writeSafetensors(join(folder, RANDOM_FILE), randomState(state.seed));
+}
+
+/** LeRobot's number of a parameter: its place among all parameters of the policy. */
+function numbering(parameterNames: readonly string[]): (name: string) => number {
+  const numbers = new Map(parameterNames.map((name, i) => [name, i]));
+  return (name) => numbers.get(name)!;
+}
+
+function optimizerTensors(state: TrainingState): Map<string, SafetensorsSource> {
+  const numberOf = numbering(state.parameterNames);
+  const step: HostArray = hostArray("float32", [], Float32Array.of(state.optimizer.numUpdates));
+  const tensors = new Map<string, SafetensorsSource>();
+  for (const [name, { expAvg, expAvgSq }] of state.optimizer.moments()) {
+    const key = `state/${numberOf(name)}`;
+    tensors.set(`${key}/step`, sourceOf(step));
+    tensors.set(`${key}/exp_avg`, tensorSource(expAvg));
+    tensors.set(`${key}/exp_avg_sq`, tensorSource(expAvgSq));
+  }
+  return tensors;
+}
+
+const parameterGroup = ({ settings, scheduler, learningRate, parameterNames }: TrainingState): unknown => ({
+  lr: new PythonFloat(learningRate),
+  betas: settings.betas.map((beta) => new PythonFloat(beta)),
+  eps: new PythonFloat(settings.eps),
+  weight_decay: new PythonFloat(settings.weightDecay),
+  amsgrad: false,
+  maximize: false,
+  foreach: null,
+  capturable: false,
+  differentiable: false,
+  fused: null,
+  decoupled_weight_decay: true,
+  initial_lr: new PythonFloat(scheduler.peakLr),
+  params: parameterNames.map((_, i) => i),
+});
+
+const schedulerState = ({ step, scheduler, learningRate }: TrainingState): unknown => ({
+  base_lrs: [new PythonFloat(scheduler.peakLr)],
+  last_epoch: step,
+  _step_count: step + 1,
+  _is_initial: false,
+  _get_lr_called_within_step: false,
+  _last_lr: [new PythonFloat(learningRate)],
+  lr_lambdas: [null],
+});
+
+/**
+ * The state of the random generators that LeRobot restores, as if freshly seeded. This program needs none of it: what it
+ * draws at a step depends on the seed and the step alone.
+ */
+function randomState(seed: number): Map<string, SafetensorsSource> {
+  using generator = new Generator(seed);
+  using state = generator.state;
+  const int64 = (values: readonly number[]): SafetensorsSource =>
+    sourceOf(hostArray("int64", [values.length], BigInt64Array.from(values, BigInt)));
+  return new Map([
+    ["py_rng_version", int64([3])],
+    ["py_rng_state", int64(pythonState(seed))],
+    ["np_rng_state_values", int64(numpyState(seed).slice(0, 624))],
+    ["np_rng_state_index", int64([624])],
+    ["np_rng_has_gauss", int64([0])],
+    ["np_rng_cached_gaussian", sourceOf(hostArray("float32", [1], Float32Array.of(0)))],
+    ["torch_rng_state", sourceOf(state.toHost())],
+  ]);
+}
+
+/** Steps done, from a checkpoint's `training_state/`; later versions of LeRobot write more into that file. */
+export async function readTrainingStep(folder: string): Promise<number> {
+  const path = join(folder, STEP_FILE);
+  const json = await readJson(path, "A checkpoint to resume from holds pretrained_model/ and training_state/");
+  return parseWithSchema(z.looseObject({ step: z.int().min(0) }), json, path).step;
+}
+
+/**
+ * Puts an optimizer back to where a checkpoint left it.
+ *
+ * @param masters float32 values of the trained parameters by our names, from the checkpoint's weights
+ * @throws CheckpointError naming the parameter without saved moments
+ */
+export async function restoreOptimizer(
+  folder: string,
+  optimizer: AdamW,
+  masters: ReadonlyMap<string, Tensor>,
+  parameterNames: readonly string[],
+): Promise<void> {
+  const path = join(folder, OPTIMIZER_FILE);
+  const tensors = await mapSafetensors(path);
+  const numberOf = numbering(parameterNames);
+  const take = (name: string, part: string): Tensor => {
+    const key = `state/${numberOf(name)}/${part}`;
+    const tensor = tensors.get(key);
+    if (tensor === undefined) {
+      throw new CheckpointError(
+        `${path}: expected "${key}" for ${toCheckpointName(name)}, got none. Was the run started with other trainable parts?`,
+      );
+    }
+    return keep(toDtype(tensor, "float32"));
+  };
+  const moments = new Map<string, Moments>();
+  let numUpdates = 0;
+  for (const name of optimizer.moments().keys()) {
+    moments.set(name, { expAvg: take(name, "exp_avg"), expAvgSq: take(name, "exp_avg_sq") });
+    numUpdates = take(name, "step").item();
+  }
+  optimizer.restore(numUpdates, masters, moments);
+  for (const tensor of tensors.values()) tensor.dispose();
+}
