@@ -33,6 +33,13 @@ interface Slot {
   isDamaged: boolean;
 }
 
+/** A frame of packed RGB and its memory: rows of R, G, B triples, `stride` bytes apart. */
+interface RgbFrame {
+  readonly frame: Frame;
+  readonly packed: Uint8Array;
+  readonly stride: number;
+}
+
 class NodeAvFile implements VideoFile {
   readonly #av: NodeAv;
   readonly #decoder: NodeAvDecoder;
@@ -41,6 +48,7 @@ class NodeAvFile implements VideoFile {
   #current: Slot | undefined;
   #previous: Slot | undefined;
   readonly #spare: Slot[];
+  #rgb: RgbFrame | undefined;
 
   constructor(av: NodeAv, decoder: NodeAvDecoder) {
     this.#av = av;
@@ -72,6 +80,8 @@ class NodeAvFile implements VideoFile {
   close(): void {
     this.#forget();
     for (const { frame } of this.#spare) frame.free();
+    this.#rgb?.frame.free();
+    this.#rgb = undefined;
     this.#scaler.freeContext();
     this.#decoder.close();
   }
@@ -122,22 +132,32 @@ class NodeAvFile implements VideoFile {
    * and range, and no conversion of primaries or transfer curves.
    */
   #toRgb(frame: Frame): HostArray {
-    const { AVCOL_PRI_UNSPECIFIED, AVCOL_TRC_UNSPECIFIED, AV_PIX_FMT_RGB24 } = this.#av.constants;
+    const { AVCOL_PRI_UNSPECIFIED, AVCOL_TRC_UNSPECIFIED } = this.#av.constants;
     frame.colorPrimaries = AVCOL_PRI_UNSPECIFIED;
     frame.colorTrc = AVCOL_TRC_UNSPECIFIED;
-    const rgb = new this.#av.lib.Frame();
-    try {
-      rgb.alloc();
-      rgb.width = frame.width;
-      rgb.height = frame.height;
-      rgb.format = AV_PIX_FMT_RGB24;
-      checkResult(this.#av, rgb.getBuffer(), "there is no memory for a frame");
-      checkResult(this.#av, this.#scaler.scaleFrameSync(rgb, frame), "the colours of a frame cannot be converted");
-      const [packed, stride] = [rgb.data?.[0], rgb.linesize[0]];
-      if (packed === undefined || stride === undefined) throw new Error("a decoded frame holds no picture");
-      return planarFromPacked(packed, rgb.width, rgb.height, stride);
-    } finally {
-      rgb.free();
-    }
+    const { width, height } = frame;
+    const rgb = this.#rgbOf(width, height);
+    checkResult(this.#av, this.#scaler.scaleFrameSync(rgb.frame, frame), "the colours of a frame cannot be converted");
+    return planarFromPacked(rgb.packed, width, height, rgb.stride);
+  }
+
+  /**
+   * Memory for a converted frame, kept for the next one: what node-av allocates is given back only when the event loop
+   * turns, which a thread that reads frame after frame may not let it do for a long time.
+   */
+  #rgbOf(width: number, height: number): RgbFrame {
+    if (this.#rgb?.frame.width === width && this.#rgb.frame.height === height) return this.#rgb;
+    this.#rgb?.frame.free();
+    this.#rgb = undefined;
+    const frame = new this.#av.lib.Frame();
+    frame.alloc();
+    frame.width = width;
+    frame.height = height;
+    frame.format = this.#av.constants.AV_PIX_FMT_RGB24;
+    checkResult(this.#av, frame.getBuffer(), "there is no memory for a frame");
+    const [packed, stride] = [frame.data?.[0], frame.linesize[0]];
+    if (packed === undefined || stride === undefined) throw new Error("a decoded frame holds no picture");
+    this.#rgb = { frame, packed, stride };
+    return this.#rgb;
   }
 }

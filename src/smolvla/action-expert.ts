@@ -21,6 +21,7 @@ import {
   rotate,
   within,
 } from "../nn/index.js";
+import { ConfigError } from "../support/errors.js";
 import {
   add,
   arange,
@@ -72,10 +73,16 @@ export class ActionExpert extends Module {
   readonly #config: SmolVLAConfig;
   readonly #width: number;
   readonly #headDim: number;
+  /** language layers per expert layer: expert layer j reads what language layer j * stride made */
+  readonly #stride: number;
 
-  constructor(source: ParameterSource, config: SmolVLAConfig, text: TextConfig, numLayers: number) {
+  /** @param numVlmLayers layers of the language model that it reads */
+  constructor(source: ParameterSource, config: SmolVLAConfig, text: TextConfig, numVlmLayers: number) {
     super();
     const D = Math.floor(text.hiddenSize * config.expertWidthMultiplier);
+    const numLayers = config.numExpertLayers ?? numVlmLayers;
+    checkGeometry(config, D, numLayers, numVlmLayers);
+    this.#stride = numVlmLayers / numLayers;
     const size = { ...text, hiddenSize: D, intermediateSize: intermediateSize(D) };
     const law: InitialLaw = { kind: "normal", std: text.initializerRange };
     this.#config = config;
@@ -105,7 +112,7 @@ export class ActionExpert extends Module {
     const { device } = context.mask;
     const B = context.mask.size(0);
     const layers = this.layers.map((layer, i): KeyValue => {
-      const [of, own] = [context.layers[i]!, state[i]!];
+      const [of, own] = [context.layers[i * this.#stride]!, state[i * this.#stride]!];
       const whole = { key: cat([of.key, own.key], 2), value: cat([of.value, own.value], 2) };
       if (isJointLayer(this.#config, i)) return whole;
       return { key: layer.keys(mergeHeads(whole.key)), value: layer.values(mergeHeads(whole.value)) };
@@ -160,6 +167,30 @@ export class ActionExpert extends Module {
     const keys = cat([key, rotate(layer.keys(normed), prefix.jointRotary)], 2);
     const values = cat([value, layer.values(normed)], 2);
     return layer.finish(x, attend(rotate(query, prefix.jointRotary), keys, values, prefix.jointMask));
+  }
+}
+
+/**
+ * @throws ConfigError for geometries that stock LeRobot cannot run either
+ */
+function checkGeometry(config: SmolVLAConfig, width: number, numLayers: number, numVlmLayers: number): void {
+  const refuse = (path: string, message: string): never => {
+    throw new ConfigError("smolvla", [{ path, message }]);
+  };
+  if (width < 4 || width % 2 !== 0) {
+    refuse(
+      "expert_width_multiplier",
+      `expected one that gives the expert an even width of at least 4, got a width of ${width}`,
+    );
+  }
+  if (numLayers === numVlmLayers) return;
+  const every = config.selfAttnEveryNLayers;
+  if (numVlmLayers % numLayers !== 0 || !usesCrossAttention(config) || (every !== undefined && every < numVlmLayers)) {
+    refuse(
+      "num_expert_layers",
+      `expected ${numVlmLayers} (as many as the language model has), got ${numLayers}. Fewer work in LeRobot only if they divide that ` +
+        `number and no layer but the first attends to itself (attention_mode "cross_attn", self_attn_every_n_layers 0 or at least ${numVlmLayers})`,
+    );
   }
 }
 

@@ -169,10 +169,6 @@ describe("a config.json that cannot be used", () => {
       { use_cache: false },
       "config.json at use_cache: expected true, got false. LeRobot has no working way to sample without the prefix cache",
     ],
-    [
-      { num_expert_layers: 2 },
-      "config.json at num_expert_layers: expected num_vlm_layers (4) or 0, got 2. LeRobot fails on an expert with fewer layers: it sizes the expert's projections by the expert's layer numbers and uses them by the VLM's",
-    ],
     [{ max_period: 0.001 }, "config.json at max_period: expected a number above min_period (0.004), got 0.001"],
   ])("is refused: %j", (changes, message) => {
     expect(() => parse(changes)).toThrow(message);

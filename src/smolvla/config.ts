@@ -152,13 +152,6 @@ function findContradictions(json: SmolVLAJson): ConfigProblem[] {
   if (!json.use_cache) {
     refuse("use_cache", "expected true, got false. LeRobot has no working way to sample without the prefix cache");
   }
-  if (json.num_expert_layers > 0 && json.num_expert_layers !== json.num_vlm_layers) {
-    refuse(
-      "num_expert_layers",
-      `expected num_vlm_layers (${json.num_vlm_layers}) or 0, got ${json.num_expert_layers}. LeRobot fails on an expert ` +
-        "with fewer layers: it sizes the expert's projections by the expert's layer numbers and uses them by the VLM's",
-    );
-  }
   if (json.max_period <= json.min_period) {
     refuse("max_period", `expected a number above min_period (${json.min_period}), got ${json.max_period}`);
   }

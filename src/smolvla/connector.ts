@@ -20,24 +20,25 @@ export class Connector extends Module {
 
   /**
    * With s = scale factor, token (y, x) is the concatenation over dy, dx = 0 … s-1 of the patch at row s*y + dy, column
-   * s*x + dx (dx fastest).
+   * s*x + dx (dx fastest). Patches are taken to form a square grid, whatever the image's shape was, as in SmolVLM.
    *
-   * @param patches `[B, rows * columns, D_vision]`
-   * @returns `[B, rows / s * columns / s, D_text]`
-   * @throws ShapeError if the grid is not square or not a multiple of s, which stock SmolVLM cannot join either
+   * @param patches `[B, N, D_vision]`, row by row
+   * @returns `[B, N / s^2, D_text]`
+   * @throws ShapeError if N is no square or its side no multiple of s, which stock SmolVLM cannot join either
    */
-  forward(patches: Tensor, numRows: number, numColumns: number): Tensor {
+  forward(patches: Tensor): Tensor {
     const s = this.#scaleFactor;
-    if (numRows !== numColumns || numRows % s !== 0) {
+    const [B, N, D] = patches.shape as [number, number, number];
+    const side = Math.round(Math.sqrt(N));
+    if (side ** 2 !== N || side % s !== 0) {
       throw new ShapeError(
-        `smolvla.connector: expected images that are square and a multiple of ${s} patches wide, got ${numRows} x ${numColumns} patches. ` +
+        `smolvla.connector: expected a square number of patches with a side that is a multiple of ${s}, got ${N} patches. ` +
           "Set resize_imgs_with_padding to the vision tower's image size",
       );
     }
-    const [B, , D] = patches.shape as [number, number, number];
-    const [rows, columns] = [numRows / s, numColumns / s];
-    const grid = reshape(patches, [B, rows, s, columns, s, D]);
-    const joined = reshape(permute(grid, [0, 1, 3, 2, 4, 5]), [B, rows * columns, s * s * D]); // [B, y, x, dy, dx, D]
+    const tokens = side / s;
+    const grid = reshape(patches, [B, tokens, s, tokens, s, D]);
+    const joined = reshape(permute(grid, [0, 1, 3, 2, 4, 5]), [B, tokens ** 2, s * s * D]); // [B, y, x, dy, dx, D]
     return this.projection.forward(joined);
   }
 }

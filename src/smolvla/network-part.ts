@@ -1,11 +1,14 @@
-/** The parts of the network in which its parameters are counted, in the order of a checkpoint. */
-export const NETWORK_PARTS = ["vision", "connector", "text", "unused head", "expert", "projections"] as const;
+/**
+ * The parts of the network in which its parameters are counted, in the order of a checkpoint. `lm_head` is never computed
+ * with.
+ */
+export const NETWORK_PARTS = ["vision", "connector", "text", "lm_head", "expert", "projections"] as const;
 export type NetworkPart = (typeof NETWORK_PARTS)[number];
 
 const PATTERNS: readonly (readonly [prefix: string, part: NetworkPart])[] = [
   ["vlm.vision.", "vision"],
   ["vlm.connector.", "connector"],
-  ["vlm.unusedHead.", "unused head"],
+  ["vlm.unusedHead.", "lm_head"],
   ["vlm.", "text"],
   ["expert.layers.", "expert"],
   ["expert.finalNorm.", "expert"],

@@ -48,7 +48,7 @@ describe("the parts of the network", () => {
       vision: 86_433_024,
       connector: 11_796_480,
       text: 204_626_880,
-      "unused head": 47_308_800,
+      lm_head: 47_308_800,
       expert: 98_245_840,
       projections: 1_635_152,
     });

@@ -112,8 +112,7 @@ export class VisionLanguageModel extends Module {
 
   /** One camera's images as tokens, unscaled: `[B, 3, height, width]` -> `[B, numTokens, D]`. */
   embedImages(pixels: Tensor): Tensor {
-    const { patches, numRows, numColumns } = this.vision.forward(pixels);
-    return this.connector.forward(patches, numRows, numColumns);
+    return this.connector.forward(this.vision.forward(pixels));
   }
 
   /** The context's embeddings `[B, N, D]` and mask `bool[B, N]`: cameras in order, then language. */

@@ -117,9 +117,9 @@ export class VisionTower extends Module {
 
   /**
    * @param images `[B, 3, height, width] in [-1, 1]`
-   * @returns patches, row by row, and how many rows and columns: `[B, rows * columns, D]`
+   * @returns patches, row by row: `[B, rows * columns, D]`
    */
-  forward(images: Tensor): { patches: Tensor; numRows: number; numColumns: number } {
+  forward(images: Tensor): Tensor {
     const embedded = this.patchEmbedding.forward(toDtype(images, this.patchEmbedding.weight.dtype));
     const [B, D, numRows, numColumns] = embedded.shape as [number, number, number, number];
     if (numRows === 0 || numColumns === 0) {
@@ -131,7 +131,7 @@ export class VisionTower extends Module {
       const input = x;
       x = scope(() => layer.forward(input));
     }
-    return { patches: this.finalNorm.forward(x), numRows, numColumns };
+    return this.finalNorm.forward(x);
   }
 
   /**

@@ -162,7 +162,9 @@ describe("requiresGrad and grad", () => {
     const derived = square(leaf([1]));
     expect(() => {
       derived.requiresGrad = false;
-    }).toThrow("torch.requiresGrad: a tensor that was computed from others cannot stop requiring a gradient; detach it");
+    }).toThrow(
+      "torch.requiresGrad: a tensor that was computed from others cannot stop requiring a gradient; detach it",
+    );
   });
 
   it.each([

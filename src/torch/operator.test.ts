@@ -59,9 +59,7 @@ describe("operator errors", () => {
     expect(refusal(() => loosely(softmax)(ones([1]), "0"))).toContain('argument "dim"');
     expect(refusal(() => loosely(softmax)(ones([1]), 0.5))).toContain("expected an integer, got 0.5");
     expect(refusal(() => loosely(reshape)(ones([1]), 1))).toContain("expected an array");
-    expect(refusal(() => loosely(cat)(ones([1])))).toContain(
-      'expected an array for "tensors", got float32[1]',
-    );
+    expect(refusal(() => loosely(cat)(ones([1])))).toContain('expected an array for "tensors", got float32[1]');
     expect(refusal(() => loosely(sumOver)(ones([1]), [0], "yes"))).toContain("expected true or false");
     expect(refusal(() => loosely(addScalar)(ones([1]), 1n))).toContain("expected a number");
     expect(refusal(() => loosely(zeros)("abc"))).toContain("expected an array");
@@ -98,7 +96,9 @@ describe("operator errors", () => {
   });
 
   it("list the dtypes there are and name a device there is not", () => {
-    expect(refusal(() => zeros([1], "complex64" as "float32"))).toContain("float32, float64, bool, bfloat16, got complex64");
+    expect(refusal(() => zeros([1], "complex64" as "float32"))).toContain(
+      "float32, float64, bool, bfloat16, got complex64",
+    );
     expect(refusal(() => zeros([1], "toString" as "float32"))).toContain("got toString");
     expect(refusal(() => zeros([1], "float32", undefined, "abacus"))).toContain("abacus");
   });
@@ -126,7 +126,12 @@ describe("operator errors", () => {
       gone.dispose();
       const inside = numLiveTensors();
       const x = ones([2, 3]);
-      for (const call of [() => cat([x, gone, x]), () => foreachNorm([x, gone]), () => matmul(x, x), () => full([-1], 1)]) {
+      for (const call of [
+        () => cat([x, gone, x]),
+        () => foreachNorm([x, gone]),
+        () => matmul(x, x),
+        () => full([-1], 1),
+      ]) {
         refusal(call);
       }
       expect(numLiveTensors()).toBe(inside + 1);
@@ -145,7 +150,9 @@ describe("operator errors", () => {
   });
 
   it("are TypeErrors of ours for a text that is no schema", () => {
-    expect(() => op("add(Tensor self)" as "aten::neg(Tensor self) -> Tensor")).toThrow("internal: not an operator schema");
+    expect(() => op("add(Tensor self)" as "aten::neg(Tensor self) -> Tensor")).toThrow(
+      "internal: not an operator schema",
+    );
   });
 });
 

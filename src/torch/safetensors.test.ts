@@ -6,7 +6,16 @@ import { afterAll, describe, expect, it } from "vitest";
 import { CheckpointError } from "../support/errors.js";
 import { HOST_DTYPES, hostArray, zerosOnHost } from "../support/host-array.js";
 import { readSafetensors, type SafetensorsSource, sourceOf, writeSafetensors } from "../support/safetensors.js";
-import { addScalar_, disposeAll, mapSafetensors, numLiveTensors, ones, tensor, tensorSource, transpose } from "./index.js";
+import {
+  addScalar_,
+  disposeAll,
+  mapSafetensors,
+  numLiveTensors,
+  ones,
+  tensor,
+  tensorSource,
+  transpose,
+} from "./index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "safetensors-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -102,18 +111,37 @@ describe("mapSafetensors", () => {
   it.each<[string, () => string, RegExp]>([
     ["no file", () => join(folder, "absent"), /absent: file not found$/],
     ["a folder", () => folder, /expected a safetensors file, got something else|cannot be read/],
-    ["no bytes", () => (writeFileSync(join(folder, "empty"), ""), join(folder, "empty")), /got 0 bytes, too few for a header/],
+    [
+      "no bytes",
+      () => {
+        writeFileSync(join(folder, "empty"), "");
+        return join(folder, "empty");
+      },
+      /got 0 bytes, too few for a header/,
+    ],
     ["a header that is no JSON", () => craft("{"), /the safetensors header is not JSON/],
     ["a header that is a list", () => craft([]), /expected the safetensors header to be an object/],
     ["an entry that is null", () => craft({ x: null }), /tensor "x": expected a dtype/],
-    ["an unknown dtype", () => craft({ x: entry(0, 4, [1], "F8") }, f32(1)), /tensor "x": expected a dtype of .*, got "F8"/],
+    [
+      "an unknown dtype",
+      () => craft({ x: entry(0, 4, [1], "F8") }, f32(1)),
+      /tensor "x": expected a dtype of .*, got "F8"/,
+    ],
     ["a dtype of JavaScript's", () => craft({ x: entry(0, 4, [1], "toString") }, f32(1)), /safetensors: /],
     ["a negative size", () => craft({ x: entry(0, 4, [-1, -1]) }, f32(1)), /expected a shape of whole numbers/],
-    ["sizes whose product is not exact", () => craft({ x: entry(0, 4, [2 ** 40, 2 ** 40]) }, f32(1)), /expected .* bytes/],
+    [
+      "sizes whose product is not exact",
+      () => craft({ x: entry(0, 4, [2 ** 40, 2 ** 40]) }, f32(1)),
+      /expected .* bytes/,
+    ],
     ["too few bytes", () => craft({ x: entry(0, 4, [2]) }, f32(1)), /expected 8 bytes for F32 \[2\], got 4/],
     ["backward offsets", () => craft({ x: entry(4, 0, []) }, f32(1)), /expected 4 bytes for F32 \[\], got -4/],
     ["a truncated file", () => craft({ x: entry(0, 8, [2]) }, f32(1)), /The file is truncated/],
-    ["overlap", () => craft({ x: entry(0, 8, [2]), y: entry(4, 12, [2]) }, f32(1, 2, 3)), /tensors "x" and "y" share bytes/],
+    [
+      "overlap",
+      () => craft({ x: entry(0, 8, [2]), y: entry(4, 12, [2]) }, f32(1, 2, 3)),
+      /tensors "x" and "y" share bytes/,
+    ],
   ])("refuses %s", async (_, make, text) => {
     const path = make();
     const before = numLiveTensors();
@@ -124,7 +152,9 @@ describe("mapSafetensors", () => {
   });
 
   it("reads or refuses any damaged file as a CheckpointError, and never crashes", async () => {
-    const original = readFileSync(craft({ a: entry(0, 8, [2]), b: entry(8, 10, [2], "U8") }, Buffer.concat([f32(1, 2), Buffer.of(1, 2)])));
+    const original = readFileSync(
+      craft({ a: entry(0, 8, [2]), b: entry(8, 10, [2], "U8") }, Buffer.concat([f32(1, 2), Buffer.of(1, 2)])),
+    );
     const path = fresh();
     const change = fc.record({ at: fc.nat(original.length - 1), byte: fc.nat(255) });
     await fc.assert(
@@ -210,7 +240,10 @@ describe("writeSafetensors", () => {
         throw new Error("gone");
       },
     };
-    const sources = new Map([["good", tensorSource(ones([1000]))], ["bad", failing]]);
+    const sources = new Map([
+      ["good", tensorSource(ones([1000]))],
+      ["bad", failing],
+    ]);
     await expect(writeSafetensors(path, sources)).rejects.toThrow("gone");
     expect(readFileSync(path)).toEqual(before);
     expect(readdirSync(home)).toEqual(["x.safetensors"]);

@@ -136,7 +136,9 @@ describe("tensor", () => {
     fc.assert(
       fc.property(fc.oneof(fc.double(), fc.nat(), fc.constant(stale)), (handle) => {
         fc.pre(handle !== replacement.handle);
-        expect(() => new Tensor(handle).shape).toThrow("expected a live tensor, got one that was disposed or never made");
+        expect(() => new Tensor(handle).shape).toThrow(
+          "expected a live tensor, got one that was disposed or never made",
+        );
       }),
     );
     expect(numLiveTensors()).toBe(before);

@@ -62,12 +62,12 @@ it.each([1, 2, 3])("the bridge answers whatever it is called with by a value or 
   const scratch = mkdtempSync(join(tmpdir(), "bridge-fuzz-"));
   const log = join(scratch, "calls");
   const names = [...declaredSchemas().map((schema) => schema.split("(")[0]!), ...OTHERS];
-  const args = [join(import.meta.dirname, "call-at-random.mjs"), addon, log, String(seed), "20000", ...names];
+  const args = [join(import.meta.dirname, "call-at-random.mjs"), addon, log, String(seed), "15000", ...names];
   try {
     const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
     const { values, errors } = JSON.parse(stdout.trim().split("\n").at(-1)!) as { values: number; errors: number };
-    expect(values).toBeGreaterThan(2000);
-    expect(errors).toBeGreaterThan(2000);
+    expect(values).toBeGreaterThan(1000);
+    expect(errors).toBeGreaterThan(1000);
   } catch (error) {
     const last = readFileSync(log, "utf8").trim().split("\n").at(-1);
     const { stderr } = error as { stderr?: string };

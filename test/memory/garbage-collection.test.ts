@@ -58,7 +58,8 @@ it("forgotten generators are freed, and their numbers already drawn stay", async
 });
 
 it("memory does not grow over thousands of operations, errors included", async () => {
-  const printed = await torch.run(`
+  const printed = await torch.run(
+    `
     const round = () => {
       for (let i = 0; i < 2000; i++) {
         torch.scope(() => {
@@ -75,7 +76,9 @@ it("memory does not grow over thousands of operations, errors included", async (
     round();
     const before = rss();
     for (let i = 0; i < 3; i++) round();
-    console.log(JSON.stringify({ growth: rss() - before, live: torch.numLiveTensors() }));`, "--expose-gc");
+    console.log(JSON.stringify({ growth: rss() - before, live: torch.numLiveTensors() }));`,
+    "--expose-gc",
+  );
   const { growth, live } = JSON.parse(printed) as { growth: number; live: number };
   expect(live).toBe(0);
   expect(growth).toBeLessThan(30); // MB; one leaked 64 x 64 tensor per operation would be 94 MB and more

@@ -71,7 +71,8 @@ describe("worker threads", () => {
     for (let i = 0; i < 4; i++) {
       const worker = start();
       await worker.ask("held.push(...Array.from({ length: 100 }, () => torch.ones([100])), new torch.Generator(1))");
-      if (i % 2 === 0) worker.ask("torch.inference(() => { for (;;) torch.scope(() => torch.ones([10])); })").catch(() => {});
+      if (i % 2 === 0)
+        worker.ask("torch.inference(() => { for (;;) torch.scope(() => torch.ones([10])); })").catch(() => {});
       await worker.stop();
       expect(scope(() => sum(matmul(x, x)).item())).toBe(54);
     }

@@ -4,8 +4,8 @@ export const command = defineCommand({
   name: "predict",
   summary: "Predicts action chunks for the observations in a file.",
   description:
-    "Reads observation.state [B, S], observation.images.NAME [B, 3, height, width] (uint8, or float in [0, 1]) and, if it is\n" +
-    "there, noise [B, A, M]; other entries are passed over. Writes chunk (normalised) and robot_chunk (the robot's units),\n" +
+    "Reads observation.state [B, S], observation.images.NAME [B, 3, height, width] (uint8, or float in [0, 1]) and, if it is " +
+    "there, noise [B, A, M]; other entries are passed over. Writes chunk (normalised) and robot_chunk (the robot's units), " +
     "float32 [B, A, action dimensions].",
   options: {
     "policy.path": { kind: "text", description: "policy, checkpoint or run folder, or Hub id", isRequired: true },

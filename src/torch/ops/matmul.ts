@@ -11,8 +11,11 @@ const oneDnnLinear = op(
 
 let hasOneDnn: boolean | undefined;
 
-/** Below this many rows a product is bound by memory and the two kernels are alike. */
+/** With fewer rows a product is bound by memory and the two kernels are alike. */
 const MIN_ONEDNN_ROWS = 16;
+
+/** Below this many multiplications the kernel's own overhead shows. */
+const MIN_ONEDNN_PRODUCTS = 2 ** 22;
 
 /**
  * Whether to multiply with oneDNN: on a CPU, in float32, and with nothing to record (that kernel has no gradient). On
@@ -21,11 +24,12 @@ const MIN_ONEDNN_ROWS = 16;
  */
 function prefersOneDnn(input: Tensor, weight: Tensor, bias: Tensor | null): boolean {
   const [numOutputs, numInputs] = weight.shape;
-  if (!numInputs || weight.shape.length !== 2 || input.shape.at(-1) !== numInputs) return false;
-  if (input.numElements < MIN_ONEDNN_ROWS * numInputs) return false;
+  if (!numOutputs || !numInputs || weight.shape.length !== 2 || input.shape.at(-1) !== numInputs) return false;
+  if (bias !== null && bias.shape.join() !== String(numOutputs)) return false;
+  const { numElements } = input;
+  if (numElements < MIN_ONEDNN_ROWS * numInputs || numElements * numOutputs < MIN_ONEDNN_PRODUCTS) return false;
   const given = bias === null ? [input, weight] : [input, weight, bias];
-  if (bias !== null && (bias.shape.length !== 1 || bias.shape[0] !== numOutputs)) return false;
-  if (given.some((tensor) => tensor.dtype !== "float32" || tensor.device !== "cpu")) return false;
+  if (given.some(({ dtype, device }) => dtype !== "float32" || device !== "cpu")) return false;
   if (isGradEnabled() && given.some((tensor) => tensor.requiresGrad)) return false;
   hasOneDnn ??= linkedSchema("mkldnn::_linear_pointwise") !== undefined;
   return hasOneDnn;
