@@ -11,6 +11,8 @@ function run(packageFile, args) {
   const { status, error } = spawnSync(process.execPath, [join(projectRoot, "node_modules", packageFile), ...args], {
     cwd: projectRoot,
     stdio: "inherit",
+    // Test files run side by side; threads of one that wait for cores held by another cost far more than they gain.
+    env: { OMP_NUM_THREADS: "1", ...process.env },
   });
   if (error) console.error(`${packageFile} cannot be started: ${error.message}`);
   return status === 0;

@@ -14,6 +14,7 @@ export const TRAIN_SETTINGS: readonly SettingSpec[] = [
   { name: "policy.reflow_num_inference_steps", description: "Euler steps of the teacher (10)" },
   { name: "reflow.padded_dims", description: "targets beyond the robot's dimensions: teacher, zero or mask (teacher)" },
   { name: "reflow.time.law", description: "how training times are drawn: beta, uniform or u_shaped (beta)" },
+  { name: "reflow.time.share_at_noise", description: "share of samples at time 1 exactly, for one-step use (0)" },
   { name: "policy.device", description: "cpu, cuda, cuda:1, ... (the best there is)" },
   { name: "policy.optimizer_lr", description: "peak learning rate (1e-4, or the start policy's)" },
   { name: "policy.scheduler_decay_lr", description: "final learning rate, not above the peak (2.5e-6)" },

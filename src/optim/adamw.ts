@@ -142,9 +142,13 @@ export class AdamW {
       ];
     });
     // Nothing is changed before everything is known to fit.
-    for (const { into, from } of pairs) scope(() => noGrad(() => copy_(detach(into), toDevice(from, into.device))));
+    scope(() =>
+      noGrad(() => {
+        for (const { into, from } of pairs) copy_(detach(into), toDevice(from, into.device));
+        this.#roundFromMasters();
+      }),
+    );
     this.numUpdates = numUpdates;
-    scope(() => noGrad(() => this.#roundFromMasters()));
   }
 
   /** Frees masters and moments; the parameters belong to their model. */

@@ -63,6 +63,11 @@ export class TorchError extends Error {
   }
 }
 
+/** A training run whose loss or gradient is no longer a number. */
+export class DivergedError extends Error {
+  override readonly name = "DivergedError";
+}
+
 /** All errors a user can cause; the command line prints their message alone, without a stack. */
 export const isUserError = (error: unknown): error is Error =>
   error instanceof ConfigError ||
@@ -70,7 +75,8 @@ export const isUserError = (error: unknown): error is Error =>
   error instanceof CheckpointError ||
   error instanceof DatasetError ||
   error instanceof HubError ||
-  error instanceof TorchError;
+  error instanceof TorchError ||
+  error instanceof DivergedError;
 
 /** The message of anything thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

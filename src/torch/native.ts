@@ -52,7 +52,17 @@ export interface Native {
   setGeneratorState(generator: Handle, state: Handle): void;
 }
 
+/**
+ * Threads that wait for their share of an operator would by default spin for milliseconds, which costs dearly as soon as
+ * anything else computes on the same cores (data workers, a second run). Asleep they cost nothing. libgomp reads this
+ * when it is loaded.
+ */
+function letIdleThreadsSleep(): void {
+  process.env.OMP_WAIT_POLICY ??= "PASSIVE";
+}
+
 function load(): Native {
+  letIdleThreadsSleep();
   const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
   const record = join(root, "build", "bridge.json");
   const remedy = `Run \`node ${join(root, "scripts", "setup.mjs")}\``;

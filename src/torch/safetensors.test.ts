@@ -148,7 +148,7 @@ describe("mapSafetensors", () => {
     await expect(mapSafetensors(path)).rejects.toThrow(CheckpointError);
     await expect(mapSafetensors(path)).rejects.toThrow(text);
     await expect(readSafetensors(path)).rejects.toThrow(CheckpointError);
-    expect(numLiveTensors()).toBe(before);
+    expect(numLiveTensors()).toBeLessThanOrEqual(before); // fewer if the garbage collector ran meanwhile
   });
 
   it("reads or refuses any damaged file as a CheckpointError, and never crashes", async () => {

@@ -15,7 +15,7 @@ export function trainConfigToJson(config: TrainConfig): Readonly<Record<string, 
     scheduler: config.scheduler ? snakeKeys(config.scheduler) : null,
     eval: snakeKeys(config.eval),
     wandb: snakeKeys(config.wandb),
-    reflow: snakeKeys(config.reflow),
+    reflow: { ...snakeKeys(config.reflow), time: snakeKeys(config.reflow.time) },
   };
 }
 

@@ -90,7 +90,12 @@ const WANDB = z.strictObject({
 
 const REFLOW = z.strictObject({
   padded_dims: z.enum(["teacher", "zero", "mask"]).default("teacher"),
-  time: z.strictObject({ law: z.enum(["beta", "uniform", "u_shaped"]).default("beta") }).prefault({}),
+  time: z
+    .strictObject({
+      law: z.enum(["beta", "uniform", "u_shaped"]).default("beta"),
+      share_at_noise: z.number().min(0).max(1).default(0),
+    })
+    .prefault({}),
   teacher_solver: z.literal("euler").default("euler"),
 });
 

@@ -126,7 +126,11 @@ export interface ReflowSettings {
   /** targets in the action dimensions beyond the robot's: the teacher's own, zero, or none (left out of the loss) */
   readonly paddedDims: "teacher" | "zero" | "mask";
   /** how training times are drawn; "beta" is the law of flow matching, Beta(1.5, 1) */
-  readonly time: { readonly law: "beta" | "uniform" | "u_shaped" };
+  readonly time: {
+    readonly law: "beta" | "uniform" | "u_shaped";
+    /** share of samples put at time 1 exactly, the only time that a one-step policy sees */
+    readonly shareAtNoise: number;
+  };
   readonly teacherSolver: "euler";
 }
 
@@ -199,7 +203,7 @@ function configFrom(json: TrainJson, now: Date): TrainConfig {
     scheduler: json.scheduler === null ? undefined : camelKeys(json.scheduler),
     eval: camelKeys(json.eval),
     wandb: camelKeys(json.wandb),
-    reflow: { ...camelKeys(json.reflow), time: json.reflow.time },
+    reflow: { ...camelKeys(json.reflow), time: camelKeys(json.reflow.time) },
   };
 }
 

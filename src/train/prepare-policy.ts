@@ -84,6 +84,7 @@ export async function prepareReflow(config: TrainConfig): Promise<PreparedPolicy
     config: teacher.config,
     device: teacher.device,
     timeLaw: timeLawByName(time.law),
+    shareAtNoise: time.shareAtNoise,
     numTeacherSteps,
     paddedDims,
   });

@@ -87,7 +87,7 @@ const split = (text) => {
   const parts = [];
   let depth = 0,
     part = "";
-  for (const c of text + ",") {
+  for (const c of `${text},`) {
     depth += "([".includes(c) ? 1 : ")]".includes(c) ? -1 : 0;
     if (c === "," && depth === 0) {
       parts.push(part.trim());

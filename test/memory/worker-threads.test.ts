@@ -42,7 +42,7 @@ describe("worker threads", () => {
     expect(await worker.ask("torch.numLiveTensors()")).toBe(0);
     expect(await worker.ask("held.push(torch.ones([2, 3])), torch.scope(() => torch.sum(held[0]).item())")).toBe(6);
     expect(await worker.ask("torch.numLiveTensors()")).toBe(1);
-    expect(numLiveTensors()).toBe(before);
+    expect(numLiveTensors()).toBeLessThanOrEqual(before); // fewer if the garbage collector ran meanwhile
     await worker.stop();
     expect(x.toNumbers()).toEqual([1, 2]);
   });
@@ -76,7 +76,7 @@ describe("worker threads", () => {
       await worker.stop();
       expect(scope(() => sum(matmul(x, x)).item())).toBe(54);
     }
-    expect(numLiveTensors()).toBe(before);
+    expect(numLiveTensors()).toBeLessThanOrEqual(before); // fewer if the garbage collector ran meanwhile
   });
 
   it("draw the same numbers from the same seed on every thread", async () => {

@@ -34,6 +34,8 @@ export interface ReflowOptions {
   readonly config: SmolVLAConfig;
   readonly device: string;
   readonly timeLaw: TimeLaw;
+  /** share of samples at time 1 exactly, the only time that a one-step policy sees; 0 if left out */
+  readonly shareAtNoise?: number;
   /** Euler steps of the teacher */
   readonly numTeacherSteps: number;
   readonly paddedDims: PaddedDims;
@@ -55,7 +57,7 @@ export function reflow(options: ReflowOptions): Objective {
     name: "reflow",
     draw: (batchSize, generator) => ({
       noise: sampleNoise([batchSize, config.chunkSize, config.maxActionDim], generator),
-      time: sampleTime(timeLaw, batchSize, generator),
+      time: sampleTime(timeLaw, batchSize, generator, options.shareAtNoise),
     }),
     loss: ({ input }, draw) => {
       const [noise, time] = [toDevice(draw.noise, device), toDevice(draw.time, device)];

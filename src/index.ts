@@ -1,0 +1,147 @@
+/**
+ * SmolVLA robot policies and their rectified flows, in TypeScript on libtorch: the library's public names. What is not
+ * named here is internal and may change.
+ */
+
+// Datasets in LeRobot's formats.
+export {
+  BatchSampler,
+  type BatchSamplerOptions,
+  collate,
+  type DatasetBatch,
+  type DatasetItem,
+  type DatasetMetadata,
+  type DatasetStats,
+  LeRobotDataset,
+  type LeRobotDatasetOptions,
+  readDatasetMetadata,
+} from "./data/index.js";
+// Measures of trained policies.
+export {
+  type Agreement,
+  type AgreementRequest,
+  type AgreementRow,
+  agreementTable,
+  measureAgreement,
+} from "./eval/index.js";
+// Flow mathematics, on any velocity field. Time 1 is noise, time 0 is actions.
+export {
+  betaLaw,
+  euler,
+  heun,
+  interpolate,
+  midpoint,
+  rk4,
+  SOLVERS,
+  type Solver,
+  sampleNoise,
+  sampleTime,
+  solve,
+  solverByName,
+  TIME_LAWS,
+  type TimeLaw,
+  timeLawByName,
+  uniformLaw,
+  uShapedLaw,
+  type VelocityField,
+  velocityLoss,
+  velocityTarget,
+} from "./flow/index.js";
+export { type FolderRequest, resolveFolder } from "./hub/resolve-folder.js";
+// Training: objectives, and what follows their gradients.
+export {
+  AdamW,
+  type AdamWOptions,
+  type CosineDecayOptions,
+  clipGradients,
+  cosineDecayWithWarmup,
+  type Moments,
+} from "./optim/index.js";
+// Policies: observation in, actions out.
+export { findPolicyFolder } from "./policy/find-policy-folder.js";
+export { type FeatureReport, inspectPolicy, type PolicyReport } from "./policy/inspect-policy.js";
+export type { WeightMisfits, WeightsReport } from "./policy/inspect-weights.js";
+// The network and its configuration.
+export { cropActions, toModelInput, toTargetActions } from "./policy/model-input.js";
+export { type CheckedObservation, checkNoise, checkObservation } from "./policy/observation-file.js";
+// Processors: what happens to observations before the network, and to actions after it.
+export { loadProcessorPipeline } from "./policy/processors/load-pipeline.js";
+export { makeProcessorPipelines } from "./policy/processors/make-pipelines.js";
+export { type MissingStatistic, missingStatistics } from "./policy/processors/missing-statistics.js";
+export type {
+  ProcessorPipeline,
+  ProcessorPipelines,
+  ProcessorStep,
+  Statistics,
+} from "./policy/processors/pipeline.js";
+export { type ProcessorBatch, runPostprocessor, runPreprocessor } from "./policy/processors/run-pipeline.js";
+export { saveProcessorPipeline } from "./policy/processors/save-pipeline.js";
+export { CONVENTIONS, type Provenance, readProvenance, writeProvenance } from "./policy/provenance.js";
+export {
+  type LoadOptions,
+  type Prediction,
+  type PredictOptions,
+  readPolicyConfig,
+  SmolVLAPolicy,
+} from "./policy/smolvla-policy.js";
+export type { Prefix } from "./smolvla/action-expert.js";
+export { fromCheckpointName, toCheckpointName } from "./smolvla/checkpoint-names.js";
+export {
+  actionDim,
+  featuresFromDataset,
+  imageFeatureNames,
+  type NormalizationMode,
+  type PolicyFeature,
+  type PolicyFeatures,
+  parseSmolVLAConfig,
+  type SmolVLAConfig,
+  stateDim,
+  toSmolVLAJson,
+  withDatasetFeatures,
+} from "./smolvla/config.js";
+export { type BuildOptions, describeSmolVLA, initializeSmolVLA, loadSmolVLA, saveSmolVLA } from "./smolvla/load.js";
+export type { Precision } from "./smolvla/precision.js";
+export type { ModelInput, SmolVLA } from "./smolvla/smolvla.js";
+export { isTrainable } from "./smolvla/trainable.js";
+export type { Context } from "./smolvla/vision-language-model.js";
+export { parseVlmConfig, SMOLVLM2_500M, type VlmConfig } from "./smolvla/vlm-config.js";
+// Errors, one class per thing that a caller can do about it.
+export {
+  CheckpointError,
+  ConfigError,
+  type ConfigProblem,
+  DatasetError,
+  HubError,
+  isUserError,
+  ShapeError,
+  TorchError,
+} from "./support/errors.js";
+// Arrays in JavaScript memory, and files of them.
+export { type HostArray, type HostDType, hostArray, numbersOf } from "./support/host-array.js";
+export {
+  readSafetensors,
+  readSafetensorsHeader,
+  type SafetensorsSource,
+  sourceOf,
+  writeSafetensors,
+} from "./support/safetensors.js";
+
+// Tensors, gradients and lifetimes. The operators are functions of libtorch's names.
+export * as torch from "./torch/index.js";
+export {
+  backward,
+  type DType,
+  defaultDevice,
+  Generator,
+  isDeviceAvailable,
+  noGrad,
+  scope,
+  setNumThreads,
+  Tensor,
+  tensor,
+  tensorFromHost,
+  torchVersion,
+} from "./torch/index.js";
+export { flowMatching } from "./train/objectives/flow-matching.js";
+export type { Draw, Objective, TrainingBatch } from "./train/objectives/objective.js";
+export { type PaddedDims, type ReflowOptions, reflow, teacherActions } from "./train/objectives/reflow.js";
