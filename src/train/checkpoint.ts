@@ -1,7 +1,7 @@
 /** Checkpoints of a run in LeRobot's tree, each written completely or not at all. */
 import { existsSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { replaceSymlink, syncFolder, temporaryPathBeside, writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 
@@ -64,15 +64,16 @@ export async function writeCheckpoint(
 
 /** Moves a finished folder to its name, in place of an older one of that name if there is one. */
 async function putInPlace(folder: string, final: string): Promise<void> {
-  if (!existsSync(final)) {
+  const older = existsSync(final) ? temporaryPathBeside(final) : undefined;
+  if (older !== undefined) await rename(final, older);
+  try {
     await rename(folder, final);
-  } else {
-    const old = temporaryPathBeside(final);
-    await rename(final, old);
-    await rename(folder, final);
-    await rm(old, { recursive: true, force: true });
+  } catch (error) {
+    if (older !== undefined) await rename(older, final);
+    throw error;
   }
-  await syncFolder(join(final, ".."));
+  await syncFolder(dirname(final));
+  if (older !== undefined) await rm(older, { recursive: true, force: true });
 }
 
 export const writeRunConfig = (folder: string, config: unknown): Promise<void> =>

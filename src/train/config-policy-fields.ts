@@ -14,8 +14,8 @@ export const SMOLVLA_FIELD_NAMES: readonly string[] = WRITTEN_KEYS.filter((name)
 /** Whether a field only holds presets for optimizer and schedule. */
 export const isPresetField = (name: string): boolean => name.startsWith("optimizer_") || name.startsWith("scheduler_");
 
-/** Fields in which a student may differ from its teacher: they change neither the network nor what its numbers mean. */
 const FREE_FOR_STUDENTS: ReadonlySet<string> = new Set([
+  ...RUN_SETTINGS,
   "n_action_steps",
   "num_steps",
   "freeze_vision_encoder",
@@ -32,6 +32,9 @@ const FREE_FOR_STUDENTS: ReadonlySet<string> = new Set([
   "license",
 ]);
 
+/** Whether a student may differ in a field from its teacher: it changes neither the network nor what its numbers mean. */
+export const mayDifferFromTeacher = (name: string): boolean => FREE_FOR_STUDENTS.has(name) || isPresetField(name);
+
 /**
  * Overrides that would give a student another network, other features or another normalisation than its teacher has. The
  * student begins as a copy of the teacher and learns from what the teacher gives, so these must agree.
@@ -43,7 +46,7 @@ export function conflictsWithTeacher(
   teacherFields: Readonly<Record<string, unknown>>,
 ): readonly ConfigProblem[] {
   return Object.entries(overrides)
-    .filter(([name]) => !FREE_FOR_STUDENTS.has(name) && !isPresetField(name))
+    .filter(([name]) => !mayDifferFromTeacher(name))
     .filter(([name, value]) => !isDeepStrictEqual(value, teacherFields[name]))
     .map(([name, value]) => ({
       path: `policy.${name}`,

@@ -72,6 +72,12 @@ export function trainingPreset(policyFields: Readonly<Record<string, unknown>>):
   };
 }
 
+/** A configuration with the optimizer and schedule that the run follows. */
+export type SettledTrainConfig = TrainConfig & {
+  readonly optimizer: OptimizerSettings;
+  readonly scheduler: SchedulerSettings;
+};
+
 /**
  * The configuration with optimizer and schedule filled in: the policy's preset, or those of the configuration itself if
  * presets are switched off, or if a run continues that had settled on them.
@@ -81,7 +87,7 @@ export function trainingPreset(policyFields: Readonly<Record<string, unknown>>):
 export function withTrainingPreset(
   config: TrainConfig,
   policyFields: Readonly<Record<string, unknown>>,
-): TrainConfig & { readonly optimizer: OptimizerSettings; readonly scheduler: SchedulerSettings } {
+): SettledTrainConfig {
   const { optimizer, scheduler } = config;
   const keepsItsOwn = config.resume || !config.usePolicyTrainingPreset;
   if (keepsItsOwn && optimizer !== undefined && scheduler !== undefined) return { ...config, optimizer, scheduler };

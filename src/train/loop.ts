@@ -6,9 +6,17 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type AdamW, clipGradients } from "../optim/index.js";
 import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import { deriveSeed } from "../support/derive-seed.js";
+import { DivergedError } from "../support/errors.js";
 import { backward, Generator, noGrad, scope, synchronize, type Tensor, toDtype } from "../torch/index.js";
 import type { Objective, TrainingBatch } from "./objectives/objective.js";
 import type { Batches } from "./prefetched-batches.js";
+
+/** When a run is saved, and how; steps are counted as done. */
+export interface CheckpointPlan {
+  readonly isDue: (step: number) => boolean;
+  /** @returns where it was written */
+  readonly write: (step: number) => Promise<string>;
+}
 
 export interface LoopOptions {
   readonly objective: Objective;
@@ -29,10 +37,8 @@ export interface LoopOptions {
   readonly firstStep: number;
   /** steps in total */
   readonly numSteps: number;
-  /** whether a checkpoint is due after this many steps */
-  readonly isCheckpointDue: (step: number) => boolean;
-  /** @returns where it was written */
-  readonly writeCheckpoint: (step: number) => Promise<string>;
+  /** undefined for a run that saves nothing */
+  readonly checkpoints: CheckpointPlan | undefined;
   /** asks the loop to finish its step, save and stop */
   readonly signal?: AbortSignal | undefined;
 }
@@ -54,42 +60,41 @@ export type LoopEvent =
   | { readonly kind: "checkpoint"; readonly step: number; readonly path: string }
   | { readonly kind: "interrupted"; readonly step: number };
 
-/** The loss or its gradient is no longer a number. The update was not made; the last checkpoint is good. */
-export class DivergedError extends Error {
-  override readonly name = "DivergedError";
-}
-
-/** Trains until the last step, a signal or an error. Between steps the event loop gets its turn. */
+/**
+ * Trains until the last step, a signal or an error. Between steps the event loop gets its turn.
+ *
+ * @throws DivergedError if a loss or gradient is no longer a number; the update is not made then
+ */
 export async function* trainingLoop(options: LoopOptions): AsyncGenerator<LoopEvent, void, undefined> {
-  const { numSteps, signal } = options;
-  let savedStep = options.firstStep;
+  const { numSteps, checkpoints, signal } = options;
   for (let step = options.firstStep; step < numSteps; step++) {
     const asked = performance.now();
     const batch = await options.batches.next(step);
     const began = performance.now();
     const measured = trainingStep(options, batch, step);
+    const numDone = step + 1;
     yield {
       kind: "step",
-      step: step + 1,
+      step: numDone,
       ...measured,
       learningRate: options.schedule(step),
       updateS: (performance.now() - began) / 1000,
       dataS: (began - asked) / 1000,
       batchSize: batch.tasks.length,
     };
-    if (options.isCheckpointDue(step + 1)) {
-      yield { kind: "checkpoint", step: step + 1, path: await options.writeCheckpoint(step + 1) };
-      savedStep = step + 1;
-    }
-    await nextTurn();
-    if (signal?.aborted) {
-      if (savedStep !== step + 1) {
-        yield { kind: "checkpoint", step: step + 1, path: await options.writeCheckpoint(step + 1) };
-      }
-      yield { kind: "interrupted", step: step + 1 };
+    const isSaved = checkpoints?.isDue(numDone) === true;
+    if (isSaved) yield await save(checkpoints, numDone);
+    await nextTurn(); // signals arrive here
+    if (signal?.aborted && numDone < numSteps) {
+      if (checkpoints && !isSaved) yield await save(checkpoints, numDone);
+      yield { kind: "interrupted", step: numDone };
       return;
     }
   }
+}
+
+async function save(checkpoints: CheckpointPlan, step: number): Promise<LoopEvent> {
+  return { kind: "checkpoint", step, path: await checkpoints.write(step) };
 }
 
 /** Draw, loss, gradient, clip, update. */

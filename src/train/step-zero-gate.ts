@@ -1,29 +1,20 @@
 /**
  * The gate before step 1: a loss that falls says nothing about a policy whose normalisation is missing or whose files
  * mean something else than its memory. So the untouched student is saved, loaded again and run as it will be deployed,
- * and must do what its teacher does.
+ * and must be and do what its teacher is and does.
  */
 import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { sampleNoise } from "../flow/index.js";
 import { missingStatistics } from "../policy/processors/missing-statistics.js";
-import type { ProcessorPipelines } from "../policy/processors/pipeline.js";
 import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import { statisticsHash } from "../policy/processors/statistics.js";
 import { type Prediction, SmolVLAPolicy } from "../policy/smolvla-policy.js";
-import type { SmolVLAConfig } from "../smolvla/config.js";
-import { CheckpointError } from "../support/errors.js";
+import { toSmolVLAJson } from "../smolvla/config.js";
+import { CheckpointError, messageOf } from "../support/errors.js";
 import type { HostArray } from "../support/host-array.js";
 import { abs, Generator, max, noGrad, scope, sub, type Tensor, toDtype } from "../torch/index.js";
-
-/** Settings in which a student may differ from its teacher without acting differently at an equal number of steps. */
-const MAY_DIFFER: ReadonlySet<string> = new Set([
-  ...["device", "pushToHub", "repoId", "private", "tags", "license", "pretrainedPath", "pretrainedRevision"],
-  ...["freezeVisionEncoder", "trainExpertOnly", "trainStateProj", "loadVlmWeights", "openSettings", "usePeft"],
-  ...["optimizerLr", "optimizerBetas", "optimizerEps", "optimizerWeightDecay", "optimizerGradClipNorm"],
-  ...["schedulerWarmupSteps", "schedulerDecaySteps", "schedulerDecayLr", "numSteps", "nActionSteps"],
-  ...["useAmp", "rtcConfig", "compileModel", "compileMode", "vlmModelName"],
-]);
+import { mayDifferFromTeacher } from "./config-policy-fields.js";
 
 /**
  * Equal to the rounding of float32: the same arithmetic on the same numbers, which may lie differently in memory and then
@@ -34,10 +25,9 @@ const RELATIVE_TOLERANCE = 1e-5;
 export interface GateOptions {
   /** what the student must equal: its teacher, or itself as it stands in memory */
   readonly reference: SmolVLAPolicy;
-  readonly student: SmolVLAPolicy;
   /** writes the student as a checkpoint would */
   readonly writeStudent: (folder: string) => Promise<void>;
-  /** a raw observation, in the dataset's names and units */
+  /** a raw observation, in the dataset's units under the policy's names */
   readonly observation: ProcessorBatch;
   /** where the student may be written; removed afterwards */
   readonly scratchFolder: string;
@@ -46,18 +36,19 @@ export interface GateOptions {
 
 /** @throws CheckpointError naming the statistics that are missing, or the parts of the student that differ */
 export async function checkStepZero(options: GateOptions): Promise<void> {
-  const { reference, scratchFolder } = options;
-  checkStatistics(reference.processors, reference.config, "teacher");
+  const { reference, observation, scratchFolder } = options;
+  expectStatistics(reference, "policy to start from");
+  const noise = drawNoise(reference, observation.tasks.length, options.seed);
+  const act = (policy: SmolVLAPolicy): Prediction =>
+    policy.predict(observation, { noise, numSteps: reference.config.numSteps });
+  const expected = act(reference);
+  expectFinite(expected);
   try {
-    await options.writeStudent(scratchFolder);
-    const reloaded = await SmolVLAPolicy.load(scratchFolder, {
-      device: reference.device,
-      precision: reference.precision,
-      besides: reference.resourceFolders,
-    });
+    const reloaded = await saveAndLoad(options);
     try {
-      checkStatistics(reloaded.processors, reloaded.config, "saved student");
-      compare(reference, reloaded, options);
+      expectStatistics(reloaded, "saved student");
+      expectSameParts(reference, reloaded);
+      expectSameActions(expected, act(reloaded));
     } finally {
       reloaded.dispose();
     }
@@ -66,76 +57,106 @@ export async function checkStepZero(options: GateOptions): Promise<void> {
   }
 }
 
-function checkStatistics(processors: ProcessorPipelines, config: SmolVLAConfig, whose: string): void {
+function expectStatistics({ processors, config }: SmolVLAPolicy, whose: string): void {
   const missing = [processors.preprocessor, processors.postprocessor].flatMap((p) => missingStatistics(p, config));
   if (missing.length === 0) return;
   const list = missing.map(({ feature, mode, stat, where }) => `  - ${feature}.${stat} for ${mode} in ${where}`);
   throw new CheckpointError(
-    `step-0 gate: the ${whose}'s processors have no statistics for features that its config.json normalises:\n${list.join("\n")}\n` +
+    `step-0 gate: the processors of the ${whose} have no statistics for features that its config.json normalises:\n${list.join("\n")}\n` +
       "Such a policy reads raw states and sends normalised actions to the robot. Give a policy folder saved after training, " +
-      "with its normalizer and unnormalizer files",
+      "with its normalizer and unnormalizer files; for a policy trained on demonstrations, a dataset with these statistics",
   );
 }
 
-function compare(reference: SmolVLAPolicy, reloaded: SmolVLAPolicy, { observation, seed }: GateOptions): void {
-  const { config } = reference;
-  const rows = observation.tasks.length;
-  const noise = scope(() => {
+function drawNoise({ config }: SmolVLAPolicy, numRows: number, seed: number): HostArray {
+  return scope(() => {
     using generator = new Generator(seed);
-    return sampleNoise([rows, config.chunkSize, config.maxActionDim], generator).toHost();
+    return sampleNoise([numRows, config.chunkSize, config.maxActionDim], generator).toHost();
   });
-  const options = { noise, numSteps: config.numSteps };
-  const expected = reference.predict(observation, options);
-  const actual = reloaded.predict(observation, options);
-  const worst = Math.max(
-    ...(["chunk", "robotChunk"] as const).map((part) => relativeDifference(expected, actual, part)),
-  );
-  if (worst <= RELATIVE_TOLERANCE) return;
-  const parts = differingParts(reference, reloaded);
+}
+
+const entriesOf = (array: HostArray): Float32Array => array.data as Float32Array;
+
+function expectFinite({ robotChunk }: Prediction): void {
+  if (entriesOf(robotChunk).every(Number.isFinite)) return;
   throw new CheckpointError(
-    `step-0 gate: the untouched student, saved and loaded again, does not act as its teacher on equal noise (largest difference ` +
-      `${worst.toExponential(1)} of the largest action). What differs: ${parts.length > 0 ? parts.join("; ") : "none of configuration, processors, statistics and weights, so the computation itself"}`,
+    "step-0 gate: expected finite actions from the policy to start from, got NaN or infinity. Look for them in its weights, " +
+      "and in the states of the dataset's first and middle frame",
   );
 }
 
-function relativeDifference(expected: Prediction, actual: Prediction, part: keyof Prediction): number {
-  const [a, b] = [expected[part], actual[part]].map((array: HostArray) => array.data as Float32Array) as [
-    Float32Array,
-    Float32Array,
-  ];
-  let [largest, difference] = [0, 0];
-  for (const [i, value] of a.entries()) {
-    largest = Math.max(largest, Math.abs(value));
-    const apart = Math.abs(value - b[i]!);
-    if (!(apart <= difference)) difference = apart; // a NaN stays
+async function saveAndLoad({ reference, writeStudent, scratchFolder }: GateOptions): Promise<SmolVLAPolicy> {
+  try {
+    await writeStudent(scratchFolder);
+    return await SmolVLAPolicy.load(scratchFolder, {
+      device: reference.device,
+      precision: reference.precision,
+      besides: reference.resourceFolders,
+    });
+  } catch (error) {
+    throw new CheckpointError(`step-0 gate: the student cannot be saved and loaded again: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
-  return difference === 0 ? 0 : difference / Math.max(largest, Number.MIN_VALUE);
 }
 
-function differingParts(reference: SmolVLAPolicy, student: SmolVLAPolicy): string[] {
-  const parts: string[] = [];
-  const [a, b] = [reference.config, student.config] as unknown as [Record<string, unknown>, Record<string, unknown>];
-  for (const key of Object.keys(a)) {
-    if (!MAY_DIFFER.has(key) && !isDeepStrictEqual(a[key], b[key])) {
-      parts.push(`config ${key} (${JSON.stringify(a[key])} and ${JSON.stringify(b[key])})`);
-    }
-  }
-  for (const name of ["preprocessor", "postprocessor"] as const) {
+function expectSameParts(reference: SmolVLAPolicy, student: SmolVLAPolicy): void {
+  const parts = [
+    ...differingSettings(reference, student),
+    ...differingProcessors(reference, student),
+    ...differingWeights(reference, student),
+  ];
+  if (parts.length === 0) return;
+  throw new CheckpointError(
+    `step-0 gate: the untouched student, saved and loaded again, is not the policy it started from. What differs: ${parts.join("; ")}`,
+  );
+}
+
+function differingSettings(reference: SmolVLAPolicy, student: SmolVLAPolicy): string[] {
+  const [a, b] = [reference, student].map(({ config }) => JSON.parse(toSmolVLAJson(config))) as [
+    Record<string, unknown>,
+    Record<string, unknown>,
+  ];
+  return Object.keys(a)
+    .filter((name) => !mayDifferFromTeacher(name) && !isDeepStrictEqual(a[name], b[name]))
+    .map((name) => `${name} of config.json (${JSON.stringify(a[name])} and ${JSON.stringify(b[name])})`);
+}
+
+function differingProcessors(reference: SmolVLAPolicy, student: SmolVLAPolicy): string[] {
+  return (["preprocessor", "postprocessor"] as const).flatMap((name) => {
     const [mine, theirs] = [reference.processors[name], student.processors[name]];
-    if (statisticsHash([mine]) !== statisticsHash([theirs])) parts.push(`statistics of the ${name}`);
-    else if (!isDeepStrictEqual(mine, theirs)) parts.push(`steps of the ${name}`);
-  }
-  const weights = differingWeights(reference, student);
-  if (weights.length > 0) parts.push(`${weights.length} weights (first: ${weights[0]})`);
-  return parts;
+    if (statisticsHash([mine]) !== statisticsHash([theirs])) return [`statistics of the ${name}`];
+    return isDeepStrictEqual(mine, theirs) ? [] : [`steps of the ${name}`];
+  });
 }
 
 function differingWeights(reference: SmolVLAPolicy, student: SmolVLAPolicy): string[] {
   const theirs = new Map(student.model.namedParameters());
-  const differs = (mine: Tensor, other: Tensor | undefined): boolean =>
-    other === undefined ||
+  const isDifferent = (mine: Tensor, other: Tensor): boolean =>
     noGrad(() => scope(() => max(abs(sub(toDtype(mine, "float32"), toDtype(other, "float32")))).item())) !== 0;
-  return Array.from(reference.model.namedParameters())
-    .filter(([name, mine]) => differs(mine, theirs.get(name)))
+  const names = Array.from(reference.model.namedParameters())
+    .filter(([name, mine]) => isDifferent(mine, theirs.get(name)!))
     .map(([name]) => name);
+  return names.length === 0 ? [] : [`${names.length} weights (first: ${names[0]})`];
+}
+
+function expectSameActions(expected: Prediction, actual: Prediction): void {
+  const worst = Math.max(
+    relativeDifference(expected.chunk, actual.chunk),
+    relativeDifference(expected.robotChunk, actual.robotChunk),
+  );
+  if (worst <= RELATIVE_TOLERANCE) return;
+  throw new CheckpointError(
+    "step-0 gate: the untouched student, saved and loaded again, does not act as the policy it started from on equal noise " +
+      `(largest difference ${worst.toExponential(1)} of the largest action), although configuration, processors and weights ` +
+      "are equal. The computation itself differs; please report this",
+  );
+}
+
+/** The largest difference of entries, as a part of the largest entry; NaN if there is one. */
+function relativeDifference(expected: HostArray, actual: HostArray): number {
+  const others = entriesOf(actual);
+  const largest = entriesOf(expected).reduce((size, value) => Math.max(size, Math.abs(value)), 0);
+  const difference = entriesOf(expected).reduce((size, value, i) => Math.max(size, Math.abs(value - others[i]!)), 0);
+  return difference === 0 ? 0 : difference / largest;
 }

@@ -64,7 +64,10 @@ it.each([1, 2, 3])("the bridge answers whatever it is called with by a value or 
   const names = [...declaredSchemas().map((schema) => schema.split("(")[0]!), ...OTHERS];
   const args = [join(import.meta.dirname, "call-at-random.mjs"), addon, log, String(seed), "15000", ...names];
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 26 });
+    const { stdout } = await promisify(execFile)(process.execPath, args, {
+      maxBuffer: 2 ** 26,
+      env: { ...process.env, OMP_NUM_THREADS: "1" },
+    });
     const { values, errors } = JSON.parse(stdout.trim().split("\n").at(-1)!) as { values: number; errors: number };
     expect(values).toBeGreaterThan(1000);
     expect(errors).toBeGreaterThan(1000);
