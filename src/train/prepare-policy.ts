@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import type { DatasetMetadata, DatasetStats } from "../data/index.js";
 import { timeLawByName } from "../flow/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
+import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { makeProcessorPipelines } from "../policy/processors/make-pipelines.js";
 import { withDevice, withRenameMap, withStatistics } from "../policy/processors/override-pipeline.js";
 import type { ProcessorPipelines } from "../policy/processors/pipeline.js";
@@ -16,7 +17,7 @@ import { buildOptions, SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { featuresFromDataset, parseSmolVLAConfig, type SmolVLAConfig, withDatasetFeatures } from "../smolvla/config.js";
 import { initializeSmolVLA, WEIGHTS_FILE } from "../smolvla/load.js";
 import { deriveSeed } from "../support/derive-seed.js";
-import { ConfigError } from "../support/errors.js";
+import { CheckpointError, ConfigError } from "../support/errors.js";
 import { hostArray } from "../support/host-array.js";
 import { readJson } from "../support/read-json.js";
 import { Generator } from "../torch/index.js";
@@ -29,8 +30,10 @@ import { reflow } from "./objectives/reflow.js";
 export interface PreparedPolicy {
   /** what is trained and saved; its processors are those that are saved */
   readonly policy: SmolVLAPolicy;
-  /** what it must equal before the first step */
+  /** what it must equal before the first step: its teacher, or itself */
   readonly reference: SmolVLAPolicy;
+  /** the folder whose weights it starts with; undefined for a new policy */
+  readonly startFolder: string | undefined;
   readonly objective: Objective;
   /** which parts are trained, see `isTrainable` */
   readonly trainable: Pick<SmolVLAConfig, "trainExpertOnly" | "freezeVisionEncoder" | "trainStateProj">;
@@ -40,15 +43,11 @@ export interface PreparedPolicy {
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** A folder's `config.json` with the run's overrides over it. */
-async function mergedConfig(folder: string, config: TrainConfig): Promise<{ own: Json; parsed: SmolVLAConfig }> {
+/** A folder's `config.json` as it is, and with the run's overrides over it. */
+async function readConfigs(folder: string, config: TrainConfig): Promise<{ own: Json; merged: SmolVLAConfig }> {
   const path = join(folder, "config.json");
-  const own = (await readJson(
-    path,
-    "A LeRobot policy folder holds config.json, model.safetensors, policy_preprocessor.json and policy_postprocessor.json; " +
-      "in a training run it is checkpoints/NUMBER/pretrained_model",
-  )) as Json;
-  return { own, parsed: parseSmolVLAConfig({ ...own, ...policyOverrides(config) }, path) };
+  const own = (await readJson(path)) as Json;
+  return { own, merged: parseSmolVLAConfig({ ...own, ...policyOverrides(config) }, path) };
 }
 
 const loadOptions = (config: TrainConfig): { device?: string; precision: TrainConfig["precision"] } => ({
@@ -57,15 +56,31 @@ const loadOptions = (config: TrainConfig): { device?: string; precision: TrainCo
 });
 
 /**
+ * What a run trains, as its settings say.
+ *
+ * @param checkpoint policy folder of the checkpoint that the run continues from
+ */
+export function preparePolicy(
+  config: TrainConfig,
+  dataset: DatasetMetadata,
+  seed: number,
+  checkpoint: string | undefined,
+): Promise<PreparedPolicy> {
+  return config.policy.useReflow
+    ? prepareReflow(config, checkpoint)
+    : prepareFlowMatching(config, dataset, seed, checkpoint);
+}
+
+/**
  * Student and teacher of a reflow run. The student is a copy of the teacher's expert on the teacher's own vision-language
  * model; processors and statistics are the teacher's.
  */
-export async function prepareReflow(config: TrainConfig): Promise<PreparedPolicy> {
-  const folder = await resolveFolder({ nameOrPath: config.policy.teacherModelPath!, kind: "model" });
-  const { own, parsed } = await mergedConfig(folder, config);
+async function prepareReflow(config: TrainConfig, checkpoint: string | undefined): Promise<PreparedPolicy> {
+  const folder = await findPolicyFolder(config.policy.teacherModelPath!);
+  const { own, merged } = await readConfigs(folder, config);
   const conflicts = conflictsWithTeacher(config.policy.fields, own);
   if (conflicts.length > 0) throw new ConfigError("training config", conflicts);
-  if (!parsed.trainExpertOnly) {
+  if (!merged.trainExpertOnly) {
     throw new ConfigError("training config", [
       {
         path: "policy.train_expert_only",
@@ -75,7 +90,7 @@ export async function prepareReflow(config: TrainConfig): Promise<PreparedPolicy
     ]);
   }
   const teacher = await SmolVLAPolicy.load(folder, loadOptions(config));
-  const student = teacher.with({ model: teacher.model.withCopiedExpert(parsed), config: parsed });
+  const student = teacher.with({ model: teacher.model.withCopiedExpert(merged), config: merged });
   const { paddedDims, time, teacherSolver } = config.reflow;
   const numTeacherSteps = config.policy.reflowNumInferenceSteps;
   const objective = reflow({
@@ -89,7 +104,7 @@ export async function prepareReflow(config: TrainConfig): Promise<PreparedPolicy
     paddedDims,
   });
   const earlier = await readProvenance(folder);
-  const provenance = async (): Promise<Omit<Provenance, "step">> => ({
+  const provenance = once(async () => ({
     ...commonProvenance(student),
     k: (earlier?.k ?? 1) + 1,
     objective: objective.name,
@@ -99,43 +114,52 @@ export async function prepareReflow(config: TrainConfig): Promise<PreparedPolicy
       ...(earlier?.k ? { k: earlier.k } : {}),
     },
     pairs: { solver: teacherSolver, numSteps: numTeacherSteps, paddedDims },
-  });
-  return { policy: student, reference: teacher, objective, trainable: parsed, provenance: once(provenance) };
+  }));
+  if (checkpoint !== undefined) await expectSameTeacher(checkpoint, await provenance());
+  return { policy: student, reference: teacher, startFolder: folder, objective, trainable: merged, provenance };
+}
+
+/** A run that continues must go on after the teacher it began with. A checkpoint of stock LeRobot does not say which. */
+async function expectSameTeacher(checkpoint: string, now: Omit<Provenance, "step">): Promise<void> {
+  const then = await readProvenance(checkpoint);
+  if (then?.teacher === undefined) return;
+  const changed = [
+    ...(then.teacher.weightsSha256 === now.teacher?.weightsSha256 ? [] : ["weights"]),
+    ...(then.statisticsSha256 === now.statisticsSha256 ? [] : ["statistics"]),
+  ];
+  if (changed.length === 0) return;
+  throw new CheckpointError(
+    `--resume: expected the teacher that ${checkpoint} was trained after, got one with other ${changed.join(" and ")} in ` +
+      `${now.teacher?.path}. Restore that policy, or start a new run`,
+  );
 }
 
 /**
- * A flow-matching run on a dataset's demonstrations: from a trained policy, or from a new one.
- *
- * @param checkpoint policy folder of the checkpoint that the run continues from; it is taken as it is
+ * A flow-matching run on a dataset's demonstrations: from a trained policy, or from a new one. A checkpoint that the run
+ * continues from is taken as it is.
  */
-export async function prepareFlowMatching(
+async function prepareFlowMatching(
   config: TrainConfig,
   dataset: DatasetMetadata,
   seed: number,
-  checkpoint?: string,
+  checkpoint: string | undefined,
 ): Promise<PreparedPolicy> {
-  const start = config.policy.path ?? config.policy.pretrainedPath;
-  const loaded =
-    checkpoint !== undefined
-      ? await SmolVLAPolicy.load(checkpoint, loadOptions(config))
-      : start === undefined
-        ? await newPolicy(config, dataset, seed)
-        : await trainedPolicy(start, config, dataset);
-  // Parameters that will be written to get memory of their own.
-  const policy = loaded.with({ model: loaded.model.withCopiedExpert(loaded.config) });
+  const start = checkpoint ?? config.policy.path ?? config.policy.pretrainedPath;
+  const startFolder = start === undefined ? undefined : await findPolicyFolder(start);
+  const policy =
+    startFolder === undefined
+      ? await newPolicy(config, dataset, seed)
+      : checkpoint === undefined
+        ? await trainedPolicy(startFolder, config, dataset)
+        : await SmolVLAPolicy.load(startFolder, loadOptions(config));
   const objective = flowMatching(policy.model, policy.config, policy.device, timeLawByName("beta"));
-  const provenance = async (): Promise<Omit<Provenance, "step">> => ({
-    ...commonProvenance(policy),
-    k: 1,
-    objective: objective.name,
-  });
-  return { policy, reference: policy, objective, trainable: policy.config, provenance: once(provenance) };
+  const provenance = once(async () => ({ ...commonProvenance(policy), k: 1, objective: objective.name }));
+  return { policy, reference: policy, startFolder, objective, trainable: policy.config, provenance };
 }
 
-async function trainedPolicy(start: string, config: TrainConfig, dataset: DatasetMetadata): Promise<SmolVLAPolicy> {
-  const folder = await resolveFolder({ nameOrPath: start, kind: "model" });
-  const { parsed } = await mergedConfig(folder, config);
-  const policyConfig = withDatasetFeatures(parsed, featuresOf(dataset, config));
+async function trainedPolicy(folder: string, config: TrainConfig, dataset: DatasetMetadata): Promise<SmolVLAPolicy> {
+  const { merged } = await readConfigs(folder, config);
+  const policyConfig = withDatasetFeatures(merged, featuresOf(dataset, config));
   const policy = await SmolVLAPolicy.load(folder, { ...loadOptions(config), config: policyConfig });
   const statistics = trainingStatistics(dataset, config);
   const { preprocessor, postprocessor } = policy.processors;

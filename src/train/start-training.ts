@@ -7,28 +7,23 @@ import { AdamW, cosineDecayWithWarmup } from "../optim/index.js";
 import { toModelInput } from "../policy/model-input.js";
 import { withRenameMap } from "../policy/processors/override-pipeline.js";
 import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
-import { writeProvenance } from "../policy/provenance.js";
 import type { SmolVLAPolicy } from "../policy/smolvla-policy.js";
-import { toCheckpointName } from "../smolvla/checkpoint-names.js";
 import { toSmolVLAJson } from "../smolvla/config.js";
-import { WEIGHTS_FILE } from "../smolvla/load.js";
 import { isTrainable } from "../smolvla/trainable.js";
-import { writeFileAtomically } from "../support/atomic-file.js";
 import { deriveSeed } from "../support/derive-seed.js";
 import { CheckpointError } from "../support/errors.js";
-import { disposeAll, mapSafetensors, setFloat32MatmulPrecision, type Tensor } from "../torch/index.js";
+import { setFloat32MatmulPrecision, type Tensor } from "../torch/index.js";
 import { checkFeatures } from "./check-features.js";
-import { STATE_FOLDER, writeCheckpoint, writeRunConfig } from "./checkpoint.js";
-import type { OptimizerSettings, SchedulerSettings, TrainConfig } from "./config.js";
-import { trainConfigToJson } from "./config-json.js";
-import { withTrainingPreset } from "./config-preset.js";
+import { STATE_FOLDER, writeCheckpoint } from "./checkpoint.js";
+import { type CheckpointSources, checkpointContent } from "./checkpoint-content.js";
+import type { TrainConfig } from "./config.js";
+import { type SettledTrainConfig, withTrainingPreset } from "./config-preset.js";
 import type { ResumeTarget } from "./config-resume.js";
-import { formatLeRobotTrainConfig } from "./lerobot-train-config.js";
 import { type LoopEvent, trainingLoop } from "./loop.js";
-import { readTrainingStep, restoreOptimizer, writeTrainingState } from "./optimizer-files.js";
-import { type Batches, openBatches } from "./prefetched-batches.js";
-import { type PreparedPolicy, prepareFlowMatching, prepareReflow } from "./prepare-policy.js";
+import { openBatches } from "./prefetched-batches.js";
+import { type PreparedPolicy, preparePolicy } from "./prepare-policy.js";
 import { checkStepZero } from "./step-zero-gate.js";
+import { beginAtSavedWeights, restoreTrainingState } from "./training-state.js";
 
 export interface StartOptions {
   /** the checkpoint to continue from */
@@ -41,8 +36,8 @@ export interface StartOptions {
 
 /** A run that is about to begin. */
 export interface TrainingRun {
-  /** with presets filled in: what the run does */
-  readonly config: TrainConfig & { readonly optimizer: OptimizerSettings; readonly scheduler: SchedulerSettings };
+  /** with presets and seed filled in: what the run does */
+  readonly config: SettledTrainConfig & { readonly seed: number };
   readonly policy: SmolVLAPolicy;
   readonly firstStep: number;
   readonly numFrames: number;
@@ -56,65 +51,76 @@ export interface TrainingRun {
   close(): Promise<void>;
 }
 
+/** Takes what must be undone when the run ends, in whatever way. */
+type AtEnd = (undo: () => void | Promise<void>) => void;
+
 /**
  * Prepares a run in `config.outputDir`, which belongs to the caller alone (see `openRunFolder`).
  *
  * @throws an error of `support/errors.ts` saying what does not fit; nothing has been trained then
  */
 export async function startTraining(settings: TrainConfig, options: StartOptions = {}): Promise<TrainingRun> {
-  const say = options.onMessage ?? (() => {});
-  const datasetFolder = await findDataset(settings);
-  const datasetOptions = {
-    root: datasetFolder,
-    repoId: settings.dataset.repoId,
-    episodes: settings.dataset.episodes,
-    toleranceS: settings.toleranceS,
+  const undos: (() => void | Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const undo of undos.splice(0).reverse()) await undo();
   };
-  const dataset = await LeRobotDataset.open(datasetOptions);
-  const seed = settings.seed ?? deriveSeed(Date.now(), process.pid);
-  const prepared = settings.policy.useReflow
-    ? await prepareReflow(settings)
-    : await prepareFlowMatching(settings, dataset.metadata, seed, options.resume?.policyFolder);
-  const { policy } = prepared;
+  try {
+    return { ...(await prepareRun(settings, options, (undo) => undos.push(undo))), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function prepareRun(
+  settings: TrainConfig,
+  { resume, signal, onMessage: say = () => {} }: StartOptions,
+  atEnd: AtEnd,
+): Promise<Omit<TrainingRun, "close">> {
+  // A seed that NumPy takes too, so that LeRobot can continue the run.
+  const seed = settings.seed ?? deriveSeed(Date.now(), process.pid) % 2 ** 32;
+  const source = await datasetOptions(settings);
+  await using dataset = await LeRobotDataset.open(source);
+  const prepared = await preparePolicy(settings, dataset.metadata, seed, resume?.policyFolder);
+  const { policy, reference, objective } = prepared;
+  atEnd(() => {
+    policy.dispose();
+    reference.dispose();
+  });
   for (const warning of [...policy.warnings, ...checkFeatures(dataset.metadata, policy.config, settings.renameMap)]) {
     say("warning", warning);
   }
   if (policy.device.startsWith("cuda")) setFloat32MatmulPrecision("high"); // as LeRobot trains
-  const config = withTrainingPreset(settings, JSON.parse(toSmolVLAJson(policy.config)));
+  const config = { ...withTrainingPreset(settings, JSON.parse(toSmolVLAJson(policy.config))), seed };
 
   const parameters = trainableParameters(prepared);
   const optimizer = new AdamW(parameters, config.optimizer);
-  const { peakLr, decayLr, numWarmupSteps, numDecaySteps } = config.scheduler;
-  const schedule = cosineDecayWithWarmup({ peakLr, decayLr, numWarmupSteps, numDecaySteps }, config.steps);
-  const parameterNames = Array.from(policy.model.namedParameters(), ([name]) => name);
-  const writePolicy = async (folder: string, step: number): Promise<void> => {
-    await policy.save(folder, optimizer.masters());
-    await writeProvenance(folder, { ...(await prepared.provenance()), step });
-    const lerobotConfig = formatLeRobotTrainConfig(config, JSON.parse(toSmolVLAJson(policy.config)));
-    await writeFileAtomically(join(folder, "train_config.json"), lerobotConfig);
-  };
-
+  atEnd(() => optimizer.dispose());
+  const schedule = learningRates(config);
+  const sources: CheckpointSources = { config, prepared, optimizer, schedule };
   let firstStep = 0;
-  if (options.resume) {
-    firstStep = await restore(options.resume, optimizer, parameterNames);
+  if (resume) {
+    firstStep = await restore(resume, optimizer, policy);
     say("info", `continuing after step ${firstStep}`);
+    if (firstStep >= config.steps) {
+      say("warning", `the run has all of its ${config.steps} steps: give more with --steps to train further`);
+    }
   } else {
-    say("info", "step-0 gate: saving the untouched student, loading it again and comparing it with its teacher");
+    if (prepared.startFolder !== undefined) await beginAtSavedWeights(prepared.startFolder, optimizer);
+    say("info", "step-0 gate: saving the untouched student, loading it again and comparing it with what it started from");
     await checkStepZero({
-      reference: prepared.reference,
-      student: policy,
-      writeStudent: (folder) => writePolicy(folder, 0),
-      observation: await gateObservation(datasetOptions, dataset.numFrames, config),
+      reference,
+      writeStudent: checkpointContent(sources, 0).writePolicy,
+      observation: await gateObservation(dataset, config),
       scratchFolder: join(config.outputDir, ".step-0-gate"),
       seed: deriveSeed(seed, "gate"),
     });
     say("info", "step-0 gate: passed");
   }
-  await dataset.close();
 
   const batches = await openBatches(
     {
-      dataset: { ...datasetOptions, chunkSize: policy.config.chunkSize },
+      dataset: { ...source, chunkSize: policy.config.chunkSize },
       preprocessor: withRenameMap(policy.processors.preprocessor, config.renameMap),
       tokenizerFolder: policy.tokenizerFolder,
       batchSize: config.batchSize,
@@ -123,8 +129,9 @@ export async function startTraining(settings: TrainConfig, options: StartOptions
     config.numWorkers,
     config.steps,
   );
+  atEnd(() => batches.close());
   const events = trainingLoop({
-    objective: prepared.objective,
+    objective,
     parameters: [...parameters.values()],
     optimizer,
     schedule,
@@ -135,26 +142,14 @@ export async function startTraining(settings: TrainConfig, options: StartOptions
     seed,
     firstStep,
     numSteps: config.steps,
-    isCheckpointDue: (step) => config.saveCheckpoint && (step % config.saveFreq === 0 || step === config.steps),
-    writeCheckpoint: (step) =>
-      writeCheckpoint(config.outputDir, step, config.steps, {
-        writePolicy: (folder) => writePolicy(folder, step),
-        writeState: async (folder) => {
-          const { optimizer: optimizerSettings, scheduler } = config;
-          const learningRate = schedule(step);
-          await writeTrainingState(folder, {
-            step,
-            optimizer,
-            settings: optimizerSettings,
-            scheduler,
-            learningRate,
-            seed,
-            parameterNames,
-          });
-          await writeRunConfig(folder, trainConfigToJson({ ...config, seed }));
-        },
-      }),
-    signal: options.signal,
+    checkpoints: config.saveCheckpoint
+      ? {
+          isDue: (step) => step % config.saveFreq === 0 || step === config.steps,
+          write: (step) =>
+            writeCheckpoint(config.outputDir, step, config.steps, checkpointContent(sources, step)),
+        }
+      : undefined,
+    signal,
   });
   return {
     config,
@@ -165,13 +160,13 @@ export async function startTraining(settings: TrainConfig, options: StartOptions
     numParameters: policy.model.numParameters,
     numTrainable: [...parameters.values()].reduce((n, parameter) => n + parameter.numElements, 0),
     events,
-    close: () => closeRun(batches, optimizer, prepared),
   };
 }
 
-async function findDataset({ dataset }: TrainConfig): Promise<string> {
-  if (dataset.root !== undefined) return dataset.root;
-  return resolveFolder({ nameOrPath: dataset.repoId!, kind: "dataset", revision: dataset.revision });
+async function datasetOptions({ dataset, toleranceS }: TrainConfig): Promise<LeRobotDatasetOptions> {
+  const { repoId, revision, episodes } = dataset;
+  const root = dataset.root ?? (await resolveFolder({ nameOrPath: repoId!, kind: "dataset", revision }));
+  return { root, repoId, episodes, toleranceS };
 }
 
 /** Parameters that the run trains, by our names, switched on for gradients; all others are switched off. */
@@ -184,43 +179,32 @@ function trainableParameters({ policy, trainable }: PreparedPolicy): Map<string,
   return chosen;
 }
 
+/** As in LeRobot, the schedule gives the shape and the optimizer's own rate the height, should they differ. */
+function learningRates({ optimizer, scheduler, steps }: SettledTrainConfig): (step: number) => number {
+  const shape = cosineDecayWithWarmup(scheduler, steps);
+  const height = optimizer.lr / scheduler.peakLr;
+  return (step) => shape(step) * height;
+}
+
 /** Two frames of the dataset, far apart, under the policy's names. */
-async function gateObservation(
-  options: LeRobotDatasetOptions,
-  numFrames: number,
-  { renameMap }: TrainConfig,
-): Promise<ProcessorBatch> {
-  await using dataset = await LeRobotDataset.open(options);
-  const { arrays, tasks } = collate([await dataset.item(0), await dataset.item(Math.floor(numFrames / 2))]);
+async function gateObservation(dataset: LeRobotDataset, { renameMap }: TrainConfig): Promise<ProcessorBatch> {
+  const { arrays, tasks } = collate([await dataset.item(0), await dataset.item(Math.floor(dataset.numFrames / 2))]);
   const renamed = Object.entries(arrays).map(([name, array]) => [renameMap[name] ?? name, array]);
   return { arrays: Object.fromEntries(renamed), tasks };
 }
 
 /** @returns the steps that were done */
-async function restore(target: ResumeTarget, optimizer: AdamW, parameterNames: readonly string[]): Promise<number> {
-  const stateFolder = join(target.checkpointFolder, STATE_FOLDER);
-  if (!existsSync(stateFolder)) {
+async function restore(
+  { checkpointFolder, policyFolder }: ResumeTarget,
+  optimizer: AdamW,
+  policy: SmolVLAPolicy,
+): Promise<number> {
+  const state = join(checkpointFolder, STATE_FOLDER);
+  if (!existsSync(state)) {
     throw new CheckpointError(
-      `--resume: ${target.checkpointFolder} holds no ${STATE_FOLDER}/. Expected a checkpoint with pretrained_model/ and training_state/`,
+      `--resume: ${checkpointFolder} holds no ${STATE_FOLDER}/. Expected a checkpoint with pretrained_model/ and training_state/`,
     );
   }
-  const step = await readTrainingStep(stateFolder);
-  const path = join(target.policyFolder, WEIGHTS_FILE);
-  const saved = await mapSafetensors(path);
-  const masters = new Map<string, Tensor>();
-  for (const name of optimizer.moments().keys()) {
-    const tensor = saved.get(toCheckpointName(name));
-    if (tensor === undefined) throw new CheckpointError(`${path}: expected "${toCheckpointName(name)}", got none`);
-    masters.set(name, tensor);
-  }
-  await restoreOptimizer(stateFolder, optimizer, masters, parameterNames);
-  disposeAll(saved);
-  return step;
-}
-
-async function closeRun(batches: Batches, optimizer: AdamW, { policy, reference }: PreparedPolicy): Promise<void> {
-  await batches.close();
-  optimizer.dispose();
-  policy.dispose();
-  if (reference !== policy) reference.dispose();
+  const parameterNames = Array.from(policy.model.namedParameters(), ([name]) => name);
+  return restoreTrainingState({ policy: policyFolder, state }, optimizer, parameterNames);
 }

@@ -7,8 +7,10 @@ import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { sampleNoise } from "../flow/index.js";
 import { missingStatistics } from "../policy/processors/missing-statistics.js";
+import type { ProcessorPipeline } from "../policy/processors/pipeline.js";
 import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import { statisticsHash } from "../policy/processors/statistics.js";
+import { stepConfigJson } from "../policy/processors/step-json.js";
 import { type Prediction, SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { toSmolVLAJson } from "../smolvla/config.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
@@ -126,9 +128,12 @@ function differingProcessors(reference: SmolVLAPolicy, student: SmolVLAPolicy): 
   return (["preprocessor", "postprocessor"] as const).flatMap((name) => {
     const [mine, theirs] = [reference.processors[name], student.processors[name]];
     if (statisticsHash([mine]) !== statisticsHash([theirs])) return [`statistics of the ${name}`];
-    return isDeepStrictEqual(mine, theirs) ? [] : [`steps of the ${name}`];
+    return isDeepStrictEqual(writtenSteps(mine), writtenSteps(theirs)) ? [] : [`steps of the ${name}`];
   });
 }
+
+const writtenSteps = ({ steps }: ProcessorPipeline): unknown =>
+  steps.map((step) => ({ kind: step.kind, config: stepConfigJson(step) }));
 
 function differingWeights(reference: SmolVLAPolicy, student: SmolVLAPolicy): string[] {
   const theirs = new Map(student.model.namedParameters());

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { AdamW, Moments } from "../optim/index.js";
 import { toCheckpointName } from "../smolvla/checkpoint-names.js";
+import { WEIGHTS_FILE } from "../smolvla/load.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError } from "../support/errors.js";
 import { type HostArray, hostArray } from "../support/host-array.js";
@@ -10,8 +11,8 @@ import { parseWithSchema } from "../support/parse-with-schema.js";
 import { PythonFloat, stringifyAsPython } from "../support/python-json.js";
 import { readJson } from "../support/read-json.js";
 import { type SafetensorsSource, sourceOf, writeSafetensors } from "../support/safetensors.js";
-import { Generator, keep, mapSafetensors, type Tensor, tensorSource, toDtype } from "../torch/index.js";
-import type { OptimizerSettings, SchedulerSettings } from "./config.js";
+import { disposeAll, Generator, mapSafetensors, scope, type Tensor, tensorSource } from "../torch/index.js";
+import type { OptimizerSettings } from "./config.js";
 import { numpyState, pythonState } from "./mersenne-twister.js";
 
 const STEP_FILE = "training_step.json";
@@ -25,7 +26,6 @@ export interface TrainingState {
   readonly step: number;
   readonly optimizer: AdamW;
   readonly settings: OptimizerSettings;
-  readonly scheduler: SchedulerSettings;
   /** of the next step */
   readonly learningRate: number;
   readonly seed: number;
@@ -63,7 +63,7 @@ function optimizerTensors(state: TrainingState): Map<string, SafetensorsSource> 
   return tensors;
 }
 
-const parameterGroup = ({ settings, scheduler, learningRate, parameterNames }: TrainingState): unknown => ({
+const parameterGroup = ({ settings, learningRate, parameterNames }: TrainingState): unknown => ({
   lr: new PythonFloat(learningRate),
   betas: settings.betas.map((beta) => new PythonFloat(beta)),
   eps: new PythonFloat(settings.eps),
@@ -75,12 +75,12 @@ const parameterGroup = ({ settings, scheduler, learningRate, parameterNames }: T
   differentiable: false,
   fused: null,
   decoupled_weight_decay: true,
-  initial_lr: new PythonFloat(scheduler.peakLr),
+  initial_lr: new PythonFloat(settings.lr),
   params: parameterNames.map((_, i) => i),
 });
 
-const schedulerState = ({ step, scheduler, learningRate }: TrainingState): unknown => ({
-  base_lrs: [new PythonFloat(scheduler.peakLr)],
+const schedulerState = ({ step, settings, learningRate }: TrainingState): unknown => ({
+  base_lrs: [new PythonFloat(settings.lr)],
   last_epoch: step,
   _step_count: step + 1,
   _is_initial: false,
@@ -109,44 +109,70 @@ function randomState(seed: number): Map<string, SafetensorsSource> {
   ]);
 }
 
-/** Steps done, from a checkpoint's `training_state/`; later versions of LeRobot write more into that file. */
-export async function readTrainingStep(folder: string): Promise<number> {
-  const path = join(folder, STEP_FILE);
-  const json = await readJson(path, "A checkpoint to resume from holds pretrained_model/ and training_state/");
-  return parseWithSchema(z.looseObject({ step: z.int().min(0) }), json, path).step;
-}
-
 /**
- * Puts an optimizer back to where a checkpoint left it.
+ * Puts an optimizer back to where a checkpoint left it: weights, moments, number of updates.
  *
- * @param masters float32 values of the trained parameters by our names, from the checkpoint's weights
- * @throws CheckpointError naming the parameter without saved moments
+ * @param folders of the checkpoint: its policy and its training state
+ * @param parameterNames as in `TrainingState`
+ * @returns the steps that were done
+ * @throws CheckpointError naming the file, and the parameter without saved values
  */
-export async function restoreOptimizer(
-  folder: string,
+export async function restoreTrainingState(
+  folders: { readonly policy: string; readonly state: string },
   optimizer: AdamW,
-  masters: ReadonlyMap<string, Tensor>,
   parameterNames: readonly string[],
-): Promise<void> {
-  const path = join(folder, OPTIMIZER_FILE);
-  const tensors = await mapSafetensors(path);
+): Promise<number> {
+  const step = await readTrainingStep(folders.state);
+  const weights = await mapSafetensors(join(folders.policy, WEIGHTS_FILE));
+  const states = await mapSafetensors(join(folders.state, OPTIMIZER_FILE));
   const numberOf = numbering(parameterNames);
   const take = (name: string, part: string): Tensor => {
     const key = `state/${numberOf(name)}/${part}`;
-    const tensor = tensors.get(key);
-    if (tensor === undefined) {
-      throw new CheckpointError(
-        `${path}: expected "${key}" for ${toCheckpointName(name)}, got none. Was the run started with other trainable parts?`,
-      );
-    }
-    return keep(toDtype(tensor, "float32"));
+    const tensor = states.get(key);
+    if (tensor !== undefined) return tensor;
+    throw new CheckpointError(
+      `${join(folders.state, OPTIMIZER_FILE)}: expected "${key}" for ${toCheckpointName(name)}, got none. ` +
+        "Was the run started with other trainable parts?",
+    );
   };
-  const moments = new Map<string, Moments>();
-  let numUpdates = 0;
-  for (const name of optimizer.moments().keys()) {
-    moments.set(name, { expAvg: take(name, "exp_avg"), expAvgSq: take(name, "exp_avg_sq") });
-    numUpdates = take(name, "step").item();
+  try {
+    const names = [...optimizer.moments().keys()];
+    const moments = names.map((name): [string, Moments] => [
+      name,
+      { expAvg: take(name, "exp_avg"), expAvgSq: take(name, "exp_avg_sq") },
+    ]);
+    const numUpdates = names.length === 0 ? 0 : scope(() => take(names[0]!, "step").item());
+    optimizer.restore(numUpdates, mastersIn(weights, names), new Map(moments));
+  } finally {
+    disposeAll([weights, states]);
   }
-  optimizer.restore(numUpdates, masters, moments);
-  for (const tensor of tensors.values()) tensor.dispose();
+  return step;
+}
+
+/**
+ * Lets an optimizer begin at the values of a policy's file. A parameter that is computed with in lower precision was
+ * rounded when it was loaded; its master need not be.
+ */
+export async function beginAtSavedWeights(policyFolder: string, optimizer: AdamW): Promise<void> {
+  const weights = await mapSafetensors(join(policyFolder, WEIGHTS_FILE));
+  try {
+    const moments = optimizer.moments();
+    optimizer.restore(0, mastersIn(weights, [...moments.keys()]), moments);
+  } finally {
+    disposeAll(weights);
+  }
+}
+
+/** By our names; those that the file lacks are left out, and the optimizer complains. */
+const mastersIn = (weights: ReadonlyMap<string, Tensor>, names: readonly string[]): Map<string, Tensor> =>
+  new Map(names.flatMap((name) => {
+    const tensor = weights.get(toCheckpointName(name));
+    return tensor === undefined ? [] : [[name, tensor] as const];
+  }));
+
+/** Steps done, from a checkpoint's `training_state/`; later versions of LeRobot write more into that file. */
+async function readTrainingStep(folder: string): Promise<number> {
+  const path = join(folder, STEP_FILE);
+  const json = await readJson(path, "A checkpoint to resume from holds pretrained_model/ and training_state/");
+  return parseWithSchema(z.looseObject({ step: z.int().min(0) }), json, path).step;
 }
