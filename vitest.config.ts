@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     pool: "forks",
+    // Test files run side by side; threads of one that wait for cores held by another cost far more than they gain.
+    env: { OMP_NUM_THREADS: "1" },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -18,7 +18,9 @@ function findCompiler() {
       // try the next one
     }
   }
-  throw new SetupError("no C++ compiler on the path. Install g++ 11 or clang 14, or newer (Debian: apt install g++; macOS: xcode-select --install), or set CXX");
+  throw new SetupError(
+    "no C++ compiler on the path. Install g++ 11 or clang 14, or newer (Debian: apt install g++; macOS: xcode-select --install), or set CXX",
+  );
 }
 
 function compilerArguments(torch, output) {
@@ -27,12 +29,28 @@ function compilerArguments(torch, output) {
   // Naming the CUDA libraries makes the loader bring them in; nothing of the CUDA toolkit is needed to build.
   const cuda = ["torch_cuda", "c10_cuda"].filter((name) => existsSync(join(lib, `lib${name}.${extension}`)));
   return [
-    "-std=c++20", "-O2", "-fPIC", "-DNAPI_VERSION=8",
-    ...(process.platform === "darwin" ? ["-bundle", "-undefined", "dynamic_lookup"] : ["-shared", "-Wl,--no-as-needed"]),
-    "-I", join(projectRoot, "node_modules", "node-api-headers", "include"),
-    "-isystem", join(torch.root, "include"), "-isystem", join(torch.root, "include", "torch", "csrc", "api", "include"),
-    join(projectRoot, "native", "addon.cc"), "-o", output,
-    `-L${lib}`, `-Wl,-rpath,${lib}`, "-ltorch", "-ltorch_cpu", "-lc10", ...cuda.map((name) => `-l${name}`),
+    "-std=c++20",
+    "-O2",
+    "-fPIC",
+    "-DNAPI_VERSION=8",
+    ...(process.platform === "darwin"
+      ? ["-bundle", "-undefined", "dynamic_lookup"]
+      : ["-shared", "-Wl,--no-as-needed"]),
+    "-I",
+    join(projectRoot, "node_modules", "node-api-headers", "include"),
+    "-isystem",
+    join(torch.root, "include"),
+    "-isystem",
+    join(torch.root, "include", "torch", "csrc", "api", "include"),
+    join(projectRoot, "native", "addon.cc"),
+    "-o",
+    output,
+    `-L${lib}`,
+    `-Wl,-rpath,${lib}`,
+    "-ltorch",
+    "-ltorch_cpu",
+    "-lc10",
+    ...cuda.map((name) => `-l${name}`),
   ];
 }
 
@@ -40,9 +58,13 @@ function compile(compiler, args) {
   return new Promise((done, fail) => {
     const child = spawn(compiler, args, { stdio: ["ignore", "ignore", "pipe"] });
     let text = "";
-    child.stderr.on("data", (chunk) => { text += chunk; });
+    child.stderr.on("data", (chunk) => {
+      text += chunk;
+    });
     child.on("error", (error) => fail(new SetupError(`${compiler} cannot be started: ${error.message}`)));
-    child.on("close", (code) => (code === 0 ? done() : fail(new SetupError(`${compiler} could not build the bridge:\n${text}`))));
+    child.on("close", (code) =>
+      code === 0 ? done() : fail(new SetupError(`${compiler} could not build the bridge:\n${text}`)),
+    );
   });
 }
 
@@ -53,9 +75,19 @@ function compile(compiler, args) {
 export async function buildBridge(log) {
   const torch = await findLibtorch(projectRoot, log);
   const { compiler, version } = findCompiler();
-  const sources = readdirSync(join(projectRoot, "native")).sort().map((name) => readFileSync(join(projectRoot, "native", name)));
+  const sources = readdirSync(join(projectRoot, "native"))
+    .sort()
+    .map((name) => readFileSync(join(projectRoot, "native", name)));
   const hash = createHash("sha256");
-  for (const part of [torch.version, torch.root, compiler, version, process.arch, compilerArguments(torch, "").join(" "), ...sources]) {
+  for (const part of [
+    torch.version,
+    torch.root,
+    compiler,
+    version,
+    process.arch,
+    compilerArguments(torch, "").join(" "),
+    ...sources,
+  ]) {
     hash.update(part).update("\0");
   }
   const build = join(projectRoot, "build");

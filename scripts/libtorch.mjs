@@ -29,9 +29,13 @@ function refusal(root, version) {
 
 /** The folder of the `torch` package that an interpreter would import, without importing it (which takes seconds). */
 function torchOf(python) {
-  const script = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s and s.submodule_search_locations else '')";
+  const script =
+    "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s and s.submodule_search_locations else '')";
   try {
-    return execFileSync(python, ["-c", script], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() || undefined;
+    return (
+      execFileSync(python, ["-c", script], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim() ||
+      undefined
+    );
   } catch {
     return undefined;
   }
@@ -41,7 +45,10 @@ function run(command, args, options) {
   return new Promise((done, fail) => {
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
     let text = "";
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => { text += chunk; });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (chunk) => {
+        text += chunk;
+      });
     child.on("error", fail);
     child.on("close", (code) => (code === 0 ? done(text) : fail(new Error(text.trim() || `exit code ${code}`))));
   });
@@ -51,20 +58,26 @@ async function installInto(venv, log) {
   try {
     execFileSync("python3", ["--version"], { stdio: "ignore" });
   } catch {
-    throw new SetupError("no python3 on the path. Install Python 3.10 or newer with pip and venv (Debian: apt install python3 python3-pip python3-venv), or set REFLOW_LIBTORCH to a torch package folder");
+    throw new SetupError(
+      "no python3 on the path. Install Python 3.10 or newer with pip and venv (Debian: apt install python3 python3-pip python3-venv), or set REFLOW_LIBTORCH to a torch package folder",
+    );
   }
   const python = join(venv, "bin", "python");
   try {
     if (!existsSync(python)) await run("python3", ["-m", "venv", venv]);
     await run(python, ["-m", "pip", "--version"]);
   } catch (error) {
-    throw new SetupError(`a Python environment with pip cannot be made in ${venv}. Install pip and venv for python3 (Debian: apt install python3-pip python3-venv). Python said:\n${error.message}`);
+    throw new SetupError(
+      `a Python environment with pip cannot be made in ${venv}. Install pip and venv for python3 (Debian: apt install python3-pip python3-venv). Python said:\n${error.message}`,
+    );
   }
   log(`installing ${TORCH_TO_INSTALL} into ${venv}`);
   try {
     await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", TORCH_TO_INSTALL]);
   } catch (error) {
-    throw new SetupError(`pip could not install ${TORCH_TO_INSTALL}. Install torch ${ACCEPTED_TEXT} for python3 yourself, or set REFLOW_LIBTORCH. pip said:\n${error.message}`);
+    throw new SetupError(
+      `pip could not install ${TORCH_TO_INSTALL}. Install torch ${ACCEPTED_TEXT} for python3 yourself, or set REFLOW_LIBTORCH. pip said:\n${error.message}`,
+    );
   }
   return torchOf(python);
 }
@@ -79,7 +92,10 @@ export async function findLibtorch(projectRoot, log) {
   if (explicit) {
     const root = resolve(explicit);
     const version = versionIn(root);
-    if (!version) throw new SetupError(`REFLOW_LIBTORCH=${explicit}: expected the folder of a Python torch package (it holds version.py, include/ and lib/)`);
+    if (!version)
+      throw new SetupError(
+        `REFLOW_LIBTORCH=${explicit}: expected the folder of a Python torch package (it holds version.py, include/ and lib/)`,
+      );
     const reason = refusal(root, version);
     if (reason) throw new SetupError(`REFLOW_LIBTORCH: ${reason}`);
     return { root, version };

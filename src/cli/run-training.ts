@@ -1,7 +1,7 @@
 import { formatBigNumber } from "../records/format-number.js";
 import { formatLogLine, type MetricsTracker, metricNames, trackTraining } from "../records/metrics-tracker.js";
 import { RunRecorder } from "../records/run-recorder.js";
-import { messageOf } from "../support/errors.js";
+import { isUserError, messageOf } from "../support/errors.js";
 import { torchVersion } from "../torch/index.js";
 import type { TrainConfig } from "../train/config.js";
 import { trainConfigToJson } from "../train/config-json.js";
@@ -35,6 +35,7 @@ export async function runTraining(settings: TrainConfig, options: RunOptions): P
       onMessage: (kind, message) => logger[kind](message),
     });
     try {
+      if (settings.overwrite) await folder.clear();
       return await follow(run, logger, progress, options);
     } finally {
       progress.current?.stop();
@@ -83,16 +84,30 @@ async function follow(
         logger.info(`Checkpoint policy after step ${step}`);
       } else {
         wasInterrupted = true;
-        logger.warning(`interrupted after step ${step}. Continue with --resume=true --output_dir=${config.outputDir}`);
+        logger.warning(`interrupted after step ${step}. ${afterInterrupt(config)}`);
       }
     }
   } catch (error) {
-    recorder.record({ event: "end", step, reason: "failed", message: messageOf(error) });
+    recordFailure(recorder, step, error);
     throw error;
   }
   recorder.record({ event: "end", step, reason: wasInterrupted ? "interrupted" : "completed" });
   if (!wasInterrupted) logger.info("End of training");
   return wasInterrupted;
+}
+
+const afterInterrupt = ({ saveCheckpoint, outputDir }: TrainConfig): string =>
+  saveCheckpoint
+    ? `Continue with --resume=true --output_dir=${outputDir}`
+    : "Nothing was saved, as save_checkpoint is false";
+
+/** What ended the run may keep its records from being written too, as a full disk does; it is the error to report. */
+function recordFailure(recorder: RunRecorder, step: number, failure: unknown): void {
+  try {
+    recorder.record({ event: "end", step, reason: "failed", message: messageOf(failure) });
+  } catch (error) {
+    if (!isUserError(error)) throw error;
+  }
 }
 
 /** The lines with which LeRobot begins, and what is special about this run. */

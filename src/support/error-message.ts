@@ -4,18 +4,19 @@ import { CheckpointError, ConfigError, DatasetError, HubError, messageOf, ShapeE
 export interface ErrorMessage {
   readonly name: string;
   readonly message: string;
+  readonly stack?: string | undefined;
 }
 
 const CLASSES = { CheckpointError, DatasetError, HubError, ShapeError } as const;
 
-export const toErrorMessage = (error: unknown): ErrorMessage => ({
-  name: error instanceof Error ? error.name : "Error",
-  message: messageOf(error),
-});
+export const toErrorMessage = (error: unknown): ErrorMessage =>
+  error instanceof Error
+    ? { name: error.name, message: error.message, stack: error.stack }
+    : { name: "Error", message: messageOf(error) };
 
-/** An error of the class it had in the other thread, where that is one of ours. */
-export function fromErrorMessage({ name, message }: ErrorMessage): Error {
-  if (name === "ConfigError") return Object.assign(new ConfigError("", message), { message });
+/** An error of the class it had in the other thread, where that is one of ours, with its place there. */
+export function fromErrorMessage({ name, message, stack }: ErrorMessage): Error {
   const Class = CLASSES[name as keyof typeof CLASSES] ?? Error;
-  return new Class(message);
+  const error = name === "ConfigError" ? new ConfigError("", []) : new Class();
+  return Object.assign(error, { message, stack });
 }

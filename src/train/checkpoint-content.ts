@@ -37,7 +37,7 @@ export function checkpointContent(sources: CheckpointSources, step: number): Che
         settings: config.optimizer,
         learningRate: schedule(step),
         seed: config.seed,
-        parameterNames: Array.from(policy.model.namedParameters(), ([name]) => name),
+        model: policy.model,
       });
       await writeRunConfig(folder, trainConfigToJson(config));
     },

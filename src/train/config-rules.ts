@@ -1,4 +1,4 @@
-import { normalize } from "node:path";
+import { normalize, resolve } from "node:path";
 import type { ConfigProblem } from "../support/errors.js";
 import { risingDecayProblem } from "./config-preset.js";
 import type { TrainJson } from "./config-schema.js";
@@ -123,6 +123,22 @@ function findScheduleProblems(json: TrainJson): ConfigProblem[] {
   return problems;
 }
 
+/** What a run reads must not lie in the folder that it is told to replace. */
+function findOverwritten({ overwrite, output_dir: outputDir, policy, dataset }: TrainJson): ConfigProblem[] {
+  if (!overwrite || outputDir === null) return [];
+  const isInside = (path: string): boolean => `${resolve(path)}/`.startsWith(`${resolve(outputDir)}/`);
+  return Object.entries({
+    "policy.path": policy.path,
+    "policy.pretrained_path": policy.pretrained_path,
+    "policy.teacher_model_path": policy.teacher_model_path,
+    "dataset.root": dataset.root,
+  }).flatMap(([path, folder]) =>
+    folder !== null && isInside(folder)
+      ? [{ path, message: `expected a folder outside output_dir, which overwrite=true replaces, got ${show(folder)}` }]
+      : [],
+  );
+}
+
 /** Everything that does not fit together or is not available, all at once. */
 export function findProblems(json: TrainJson): readonly ConfigProblem[] {
   const problems = [...findUnavailable(json), ...findPolicyProblems(json), ...findScheduleProblems(json)];
@@ -135,6 +151,7 @@ export function findProblems(json: TrainJson): readonly ConfigProblem[] {
   if (json.resume && json.overwrite) {
     problems.push({ path: "overwrite", message: "expected false beside resume=true, got true. Choose one of the two" });
   }
+  problems.push(...findOverwritten(json));
   if (json.eval.batch_size > json.eval.n_episodes) {
     problems.push({
       path: "eval.batch_size",

@@ -102,6 +102,9 @@ export function findWarnings(json: TrainJson): readonly string[] {
   if (wandb.enable) {
     warnings.push("wandb.enable is true, but nothing is sent to Weights & Biases: metrics are kept in records.jsonl");
   }
+  if (json.policy.push_to_hub) {
+    warnings.push("policy.push_to_hub is true, but nothing is uploaded: upload the saved checkpoint yourself");
+  }
   const { optimizer_lr: presetLr } = json.policy as Fields;
   if (resume && usesPreset && optimizer && presetLr !== undefined && presetLr !== optimizer.lr) {
     warnings.push(

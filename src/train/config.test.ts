@@ -45,7 +45,7 @@ describe("parseTrainConfig", () => {
         renameMap: {},
         checkpointPath: undefined,
         precision: "fp32",
-        reflow: { paddedDims: "teacher", time: { law: "beta" }, teacherSolver: "euler" },
+        reflow: { paddedDims: "teacher", time: { law: "beta", shareAtNoise: 0 }, teacherSolver: "euler" },
       },
     });
   });

@@ -31,8 +31,10 @@ export interface StartOptions {
   /** asks the run to finish its step, save and stop */
   readonly signal?: AbortSignal | undefined;
   /** told what is being done before the first step, and what a user should know */
-  readonly onMessage?: (kind: "info" | "warning", message: string) => void;
+  readonly onMessage?: Say;
 }
+
+type Say = (kind: "info" | "warning", message: string) => void;
 
 /** A run that is about to begin. */
 export interface TrainingRun {
@@ -98,25 +100,8 @@ async function prepareRun(
   atEnd(() => optimizer.dispose());
   const schedule = learningRates(config);
   const sources: CheckpointSources = { config, prepared, optimizer, schedule };
-  let firstStep = 0;
-  if (resume) {
-    firstStep = await restore(resume, optimizer, policy);
-    say("info", `continuing after step ${firstStep}`);
-    if (firstStep >= config.steps) {
-      say("warning", `the run has all of its ${config.steps} steps: give more with --steps to train further`);
-    }
-  } else {
-    if (prepared.startFolder !== undefined) await beginAtSavedWeights(prepared.startFolder, optimizer);
-    say("info", "step-0 gate: saving the untouched student, loading it again and comparing it with what it started from");
-    await checkStepZero({
-      reference,
-      writeStudent: checkpointContent(sources, 0).writePolicy,
-      observation: await gateObservation(dataset, config),
-      scratchFolder: join(config.outputDir, ".step-0-gate"),
-      seed: deriveSeed(seed, "gate"),
-    });
-    say("info", "step-0 gate: passed");
-  }
+  const firstStep = resume ? await continueAfter(resume, sources, say) : 0;
+  if (resume === undefined) await begin(sources, dataset, say);
 
   const batches = await openBatches(
     {
@@ -145,8 +130,7 @@ async function prepareRun(
     checkpoints: config.saveCheckpoint
       ? {
           isDue: (step) => step % config.saveFreq === 0 || step === config.steps,
-          write: (step) =>
-            writeCheckpoint(config.outputDir, step, config.steps, checkpointContent(sources, step)),
+          write: (step) => writeCheckpoint(config.outputDir, step, config.steps, checkpointContent(sources, step)),
         }
       : undefined,
     signal,
@@ -186,6 +170,21 @@ function learningRates({ optimizer, scheduler, steps }: SettledTrainConfig): (st
   return (step) => shape(step) * height;
 }
 
+/** Lets the run begin at its start policy, as the files of that policy have it, and shows that its own files are right. */
+async function begin(sources: CheckpointSources, dataset: LeRobotDataset, say: Say): Promise<void> {
+  const { config, prepared, optimizer } = sources;
+  if (prepared.startFolder !== undefined) await beginAtSavedWeights(prepared.startFolder, optimizer);
+  say("info", "step-0 gate: saving the untouched student, loading it again and comparing it with what it started from");
+  await checkStepZero({
+    reference: prepared.reference,
+    writeStudent: checkpointContent(sources, 0).writePolicy,
+    observation: await gateObservation(dataset, config),
+    scratchFolder: join(config.outputDir, ".step-0-gate"),
+    seed: deriveSeed(config.seed, "gate"),
+  });
+  say("info", "step-0 gate: passed");
+}
+
 /** Two frames of the dataset, far apart, under the policy's names. */
 async function gateObservation(dataset: LeRobotDataset, { renameMap }: TrainConfig): Promise<ProcessorBatch> {
   const { arrays, tasks } = collate([await dataset.item(0), await dataset.item(Math.floor(dataset.numFrames / 2))]);
@@ -194,10 +193,10 @@ async function gateObservation(dataset: LeRobotDataset, { renameMap }: TrainConf
 }
 
 /** @returns the steps that were done */
-async function restore(
+async function continueAfter(
   { checkpointFolder, policyFolder }: ResumeTarget,
-  optimizer: AdamW,
-  policy: SmolVLAPolicy,
+  { config, prepared, optimizer }: CheckpointSources,
+  say: Say,
 ): Promise<number> {
   const state = join(checkpointFolder, STATE_FOLDER);
   if (!existsSync(state)) {
@@ -205,6 +204,10 @@ async function restore(
       `--resume: ${checkpointFolder} holds no ${STATE_FOLDER}/. Expected a checkpoint with pretrained_model/ and training_state/`,
     );
   }
-  const parameterNames = Array.from(policy.model.namedParameters(), ([name]) => name);
-  return restoreTrainingState({ policy: policyFolder, state }, optimizer, parameterNames);
+  const step = await restoreTrainingState({ policy: policyFolder, state }, optimizer, prepared.policy.model);
+  say("info", `continuing after step ${step}`);
+  if (step >= config.steps) {
+    say("warning", `the run has all of its ${config.steps} steps. Give more with --steps to train it further`);
+  }
+  return step;
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { AdamW, Moments } from "../optim/index.js";
 import { toCheckpointName } from "../smolvla/checkpoint-names.js";
 import { WEIGHTS_FILE } from "../smolvla/load.js";
+import type { SmolVLA } from "../smolvla/smolvla.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError } from "../support/errors.js";
 import { type HostArray, hostArray } from "../support/host-array.js";
@@ -29,8 +30,7 @@ export interface TrainingState {
   /** of the next step */
   readonly learningRate: number;
   readonly seed: number;
-  /** every parameter of the policy by our names, in the network's order: LeRobot numbers them all, trained or not */
-  readonly parameterNames: readonly string[];
+  readonly model: SmolVLA;
 }
 
 /** Writes all files of a training state into a folder that exists. */
@@ -44,18 +44,16 @@ export async function writeTrainingState(folder: string, state: TrainingState): 
   await writeSafetensors(join(folder, RANDOM_FILE), randomState(state.seed));
 }
 
-/** LeRobot's number of a parameter: its place among all parameters of the policy. */
-function numbering(parameterNames: readonly string[]): (name: string) => number {
-  const numbers = new Map(parameterNames.map((name, i) => [name, i]));
-  return (name) => numbers.get(name)!;
-}
+/** LeRobot's numbers of all parameters, trained or not, by our names: their places in the network. */
+const numbersOf = (model: SmolVLA): ReadonlyMap<string, number> =>
+  new Map(Array.from(model.namedParameters(), ([name], i) => [name, i]));
 
 function optimizerTensors(state: TrainingState): Map<string, SafetensorsSource> {
-  const numberOf = numbering(state.parameterNames);
+  const numbers = numbersOf(state.model);
   const step: HostArray = hostArray("float32", [], Float32Array.of(state.optimizer.numUpdates));
   const tensors = new Map<string, SafetensorsSource>();
   for (const [name, { expAvg, expAvgSq }] of state.optimizer.moments()) {
-    const key = `state/${numberOf(name)}`;
+    const key = `state/${numbers.get(name)}`;
     tensors.set(`${key}/step`, sourceOf(step));
     tensors.set(`${key}/exp_avg`, tensorSource(expAvg));
     tensors.set(`${key}/exp_avg_sq`, tensorSource(expAvgSq));
@@ -63,7 +61,7 @@ function optimizerTensors(state: TrainingState): Map<string, SafetensorsSource> 
   return tensors;
 }
 
-const parameterGroup = ({ settings, learningRate, parameterNames }: TrainingState): unknown => ({
+const parameterGroup = ({ settings, learningRate, model }: TrainingState): unknown => ({
   lr: new PythonFloat(learningRate),
   betas: settings.betas.map((beta) => new PythonFloat(beta)),
   eps: new PythonFloat(settings.eps),
@@ -76,7 +74,7 @@ const parameterGroup = ({ settings, learningRate, parameterNames }: TrainingStat
   fused: null,
   decoupled_weight_decay: true,
   initial_lr: new PythonFloat(settings.lr),
-  params: parameterNames.map((_, i) => i),
+  params: [...numbersOf(model).values()],
 });
 
 const schedulerState = ({ step, settings, learningRate }: TrainingState): unknown => ({
@@ -113,21 +111,20 @@ function randomState(seed: number): Map<string, SafetensorsSource> {
  * Puts an optimizer back to where a checkpoint left it: weights, moments, number of updates.
  *
  * @param folders of the checkpoint: its policy and its training state
- * @param parameterNames as in `TrainingState`
  * @returns the steps that were done
  * @throws CheckpointError naming the file, and the parameter without saved values
  */
 export async function restoreTrainingState(
   folders: { readonly policy: string; readonly state: string },
   optimizer: AdamW,
-  parameterNames: readonly string[],
+  model: SmolVLA,
 ): Promise<number> {
   const step = await readTrainingStep(folders.state);
   const weights = await mapSafetensors(join(folders.policy, WEIGHTS_FILE));
   const states = await mapSafetensors(join(folders.state, OPTIMIZER_FILE));
-  const numberOf = numbering(parameterNames);
+  const numbers = numbersOf(model);
   const take = (name: string, part: string): Tensor => {
-    const key = `state/${numberOf(name)}/${part}`;
+    const key = `state/${numbers.get(name)}/${part}`;
     const tensor = states.get(key);
     if (tensor !== undefined) return tensor;
     throw new CheckpointError(
@@ -165,10 +162,12 @@ export async function beginAtSavedWeights(policyFolder: string, optimizer: AdamW
 
 /** By our names; those that the file lacks are left out, and the optimizer complains. */
 const mastersIn = (weights: ReadonlyMap<string, Tensor>, names: readonly string[]): Map<string, Tensor> =>
-  new Map(names.flatMap((name) => {
-    const tensor = weights.get(toCheckpointName(name));
-    return tensor === undefined ? [] : [[name, tensor] as const];
-  }));
+  new Map(
+    names.flatMap((name) => {
+      const tensor = weights.get(toCheckpointName(name));
+      return tensor === undefined ? [] : [[name, tensor] as const];
+    }),
+  );
 
 /** Steps done, from a checkpoint's `training_state/`; later versions of LeRobot write more into that file. */
 async function readTrainingStep(folder: string): Promise<number> {

@@ -77,7 +77,7 @@ describe.each(Object.keys(worlds))("%s", (name) => {
       if (!expected.has("training_loss")) return;
       const loss = flowMatching(policy.model, policy.config, "cpu", betaLaw).loss({ input, arrays }, { noise, time });
       const stockLoss = (expected.get("training_loss")!.data as Float32Array)[0]!;
-      expect(Math.abs(loss.item() - stockLoss) / stockLoss).toBeLessThanOrEqual(1e-5);
+      expect(Math.abs(loss.item() - stockLoss) / stockLoss).toBeLessThanOrEqual(isMixed ? 1e-3 : 1e-5);
       backward(loss);
       let numCompared = 0;
       for (const [parameterName, parameter] of policy.model.namedParameters()) {
@@ -85,7 +85,7 @@ describe.each(Object.keys(worlds))("%s", (name) => {
         const own = parameter.grad;
         if (gradient === undefined || own === undefined) continue;
         numCompared += 1;
-        expect(relativeL2(own, gradient), parameterName).toBeLessThanOrEqual(1e-3);
+        expect(relativeL2(own, gradient), parameterName).toBeLessThanOrEqual(isMixed ? 5e-2 : 1e-3);
       }
       expect(numCompared).toBe([...expected.keys()].filter((key) => key.startsWith("gradient.")).length);
     });

@@ -3,9 +3,9 @@ import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
 import { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import type { Precision } from "../../src/smolvla/precision.js";
-import { type HostArray, numbersOf } from "../../src/support/host-array.js";
+import type { HostArray } from "../../src/support/host-array.js";
 import { readSafetensors } from "../../src/support/safetensors.js";
-import { Tensor, toDtype } from "../../src/torch/index.js";
+import { scope, Tensor, tensorFromHost, toDtype } from "../../src/torch/index.js";
 
 export const FIXTURE = "test/fixtures/tiny-smolvla";
 
@@ -24,7 +24,8 @@ export async function rawBatch(): Promise<{ arrays: Record<string, HostArray>; t
 }
 
 type Numbers = Tensor | HostArray;
-const valuesOf = (x: Numbers): number[] => (x instanceof Tensor ? toDtype(x, "float32").toNumbers() : numbersOf(x));
+const valuesOf = (x: Numbers): number[] =>
+  scope(() => toDtype(x instanceof Tensor ? x : tensorFromHost(x), "float32").toNumbers());
 
 /** Largest absolute difference, over the entries for which `counts` is true. */
 export function largestDifference(
