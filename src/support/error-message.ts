@@ -17,6 +17,6 @@ export const toErrorMessage = (error: unknown): ErrorMessage =>
 /** An error of the class it had in the other thread, where that is one of ours, with its place there. */
 export function fromErrorMessage({ name, message, stack }: ErrorMessage): Error {
   const Class = CLASSES[name as keyof typeof CLASSES] ?? Error;
-  const error = name === "ConfigError" ? new ConfigError("", []) : new Class();
+  const error = name === "ConfigError" ? new ConfigError("", message) : new Class(message);
   return Object.assign(error, { message, stack });
 }
