@@ -41,6 +41,8 @@ export interface TrainingRun {
   /** with presets and seed filled in: what the run does */
   readonly config: SettledTrainConfig & { readonly seed: number };
   readonly policy: SmolVLAPolicy;
+  /** the teacher in reflow; else the policy itself */
+  readonly reference: SmolVLAPolicy;
   readonly firstStep: number;
   readonly numFrames: number;
   readonly numEpisodes: number;
@@ -138,6 +140,7 @@ async function prepareRun(
   return {
     config,
     policy,
+    reference,
     firstStep,
     numFrames: dataset.numFrames,
     numEpisodes: dataset.numEpisodes,

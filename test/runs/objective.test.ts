@@ -8,8 +8,7 @@ import { toModelInput } from "../../src/policy/model-input.js";
 import { runPreprocessor } from "../../src/policy/processors/run-pipeline.js";
 import type { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import { actionDim } from "../../src/smolvla/config.js";
-import { type HostArray, numbersOf } from "../../src/support/host-array.js";
-import { backward, Generator, noGrad, scope, slice, sub, type Tensor, toDtype } from "../../src/torch/index.js";
+import { backward, Generator, scope, slice, type Tensor } from "../../src/torch/index.js";
 import { parseTrainConfig } from "../../src/train/config.js";
 import type { TrainingBatch } from "../../src/train/objectives/objective.js";
 import { type PaddedDims, type ReflowOptions, reflow, teacherActions } from "../../src/train/objectives/reflow.js";
@@ -83,7 +82,6 @@ describe("bf16", () => {
     const flags = [...RUNS.reflow, "--precision=bf16", "--steps=3", "--save_freq=1"];
     const unbroken = await trainedWeights(await train(...flags));
     const broken = await train(...flags);
-    const { trainIn } = await import("./training-run.js");
     const elsewhere = temporaryFolder();
     await trainIn(
       elsewhere,

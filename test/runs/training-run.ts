@@ -139,7 +139,7 @@ export function startProcess(folder: string, flags: readonly string[], shellPref
       };
       waiting.add(check);
       check();
-      ended.then(() => fail(new Error(`the process ended before it logged "${text}":\n${err}`)));
+      void ended.then(() => fail(new Error(`the process ended before it logged "${text}":\n${err}`)));
     });
   return { child, ended, logged };
 }
