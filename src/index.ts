@@ -142,6 +142,11 @@ export {
   tensorFromHost,
   torchVersion,
 } from "./torch/index.js";
+// Training runs: from settings to a loop of events, as the command line drives it.
+export { parseTrainConfig, type TrainConfig } from "./train/config.js";
+export { DivergedError, type LoopEvent } from "./train/loop.js";
 export { flowMatching } from "./train/objectives/flow-matching.js";
 export type { Draw, Objective, TrainingBatch } from "./train/objectives/objective.js";
 export { type PaddedDims, type ReflowOptions, reflow, teacherActions } from "./train/objectives/reflow.js";
+export { openRunFolder, type RunFolder } from "./train/run-folder.js";
+export { type StartOptions, startTraining, type TrainingRun } from "./train/start-training.js";
