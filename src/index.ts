@@ -111,6 +111,7 @@ export {
   ConfigError,
   type ConfigProblem,
   DatasetError,
+  DivergedError,
   HubError,
   isUserError,
   ShapeError,
@@ -144,7 +145,7 @@ export {
 } from "./torch/index.js";
 // Training runs: from settings to a loop of events, as the command line drives it.
 export { parseTrainConfig, type TrainConfig } from "./train/config.js";
-export { DivergedError, type LoopEvent } from "./train/loop.js";
+export type { LoopEvent } from "./train/loop.js";
 export { flowMatching } from "./train/objectives/flow-matching.js";
 export type { Draw, Objective, TrainingBatch } from "./train/objectives/objective.js";
 export { type PaddedDims, type ReflowOptions, reflow, teacherActions } from "./train/objectives/reflow.js";
