@@ -44,8 +44,8 @@ const SETTINGS = {
   output_dir: OUTPUT,
   overwrite: true,
   batch_size: 32,
-  steps: 1200,
-  save_freq: 1200,
+  steps: 1000,
+  save_freq: 1000,
   log_freq: 200,
   num_workers: 1,
 };

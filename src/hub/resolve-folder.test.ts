@@ -228,6 +228,13 @@ describe("a repository on the Hub", () => {
     expect(readFileSync(join(folder, "config.json"), "utf8")).toBe(FILES["config.json"]!.content);
   });
 
+  it("is left alone where LeRobot recorded a dataset of that name on this machine", async () => {
+    const recorded = join(home, "lerobot", "me", "thing");
+    mkdirSync(recorded, { recursive: true });
+    expect(await resolveFolder({ nameOrPath: "me/thing", kind: "dataset" })).toBe(recorded);
+    expect(hub.requests).toEqual([]);
+  });
+
   it("is taken at the revision that is asked for", async () => {
     expect(await resolveModel({ revision: COMMIT, files: ["config.json"] })).toBe(snapshot);
     expect(await resolveModel({ revision: "refs/pr/1", files: ["config.json"] })).toBe(snapshot);

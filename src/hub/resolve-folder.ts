@@ -29,8 +29,8 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * The folder that a user means by a name: a folder on disk (from the working directory, then inside each folder of `besides`),
- * else a repository on the Hub.
+ * The folder that a user means by a name: a folder on disk (from the working directory, then inside each folder of `besides`,
+ * then, for a dataset, where LeRobot records them), else a repository on the Hub.
  *
  * A repository in the cache is used without the network if it certainly holds all files (they are given by plain names), if
  * `HF_HUB_OFFLINE` is set, or if the Hub cannot be reached. Otherwise what is missing or newer is downloaded.
@@ -40,7 +40,8 @@ async function isFolder(path: string): Promise<boolean> {
 export async function resolveFolder(request: FolderRequest): Promise<string> {
   const { nameOrPath } = request;
   if (nameOrPath === "") throw new HubError(`expected the name of a ${request.kind}, got an empty text`);
-  const bases = isAbsolute(nameOrPath) ? [process.cwd()] : [process.cwd(), ...(request.besides ?? [])];
+  const recorded = request.kind === "dataset" ? [readHubSettings().lerobotFolder] : [];
+  const bases = isAbsolute(nameOrPath) ? [process.cwd()] : [process.cwd(), ...(request.besides ?? []), ...recorded];
   const candidates = [...new Set(bases.map((base) => resolve(base, nameOrPath)))];
   for (const candidate of candidates) {
     if (await isFolder(candidate)) return candidate;

@@ -15,6 +15,12 @@ describe("readHubSettings", () => {
     expect(cacheFolder({ HF_HOME: "/hf", HF_HUB_CACHE: "" })).toBe("/hf/hub");
   });
 
+  it("finds the datasets that LeRobot recorded where LeRobot finds them", () => {
+    expect(readHubSettings({}).lerobotFolder).toBe(join(homedir(), ".cache/huggingface/lerobot"));
+    expect(readHubSettings({ HF_HOME: "/hf" }).lerobotFolder).toBe("/hf/lerobot");
+    expect(readHubSettings({ HF_HOME: "/hf", HF_LEROBOT_HOME: "~/data" }).lerobotFolder).toBe(join(homedir(), "data"));
+  });
+
   it("takes the token from the environment, else from the saved file", () => {
     const home = mkdtempSync(join(tmpdir(), "hub-home-"));
     expect(readHubSettings({ HF_HOME: home }).token).toBeUndefined();

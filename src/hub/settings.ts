@@ -13,6 +13,8 @@ export interface HubSettings {
   readonly token: string | undefined;
   /** `HF_HUB_CACHE`, or `hub` in `HF_HOME` */
   readonly cacheFolder: string;
+  /** `HF_LEROBOT_HOME`, or `lerobot` in `HF_HOME`: where LeRobot records datasets, each under its Hub id */
+  readonly lerobotFolder: string;
   /** `HF_HUB_OFFLINE`: the network is never touched */
   readonly isOffline: boolean;
 }
@@ -44,6 +46,7 @@ export function readHubSettings(environment: Environment = process.env): HubSett
     endpoint: setting("HF_ENDPOINT")?.replace(/\/+$/, ""),
     token: token?.trim() || undefined,
     cacheFolder: expandHome(setting("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE") ?? join(home, "hub")),
+    lerobotFolder: expandHome(setting("HF_LEROBOT_HOME") ?? join(home, "lerobot")),
     isOffline: isTrue(setting("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")),
   };
 }
