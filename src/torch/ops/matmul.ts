@@ -11,6 +11,9 @@ const oneDnnLinear = op(
 
 let hasOneDnn: boolean | undefined;
 
+/** A smaller weight is multiplied before all that follows is looked up. */
+const MIN_ONEDNN_WEIGHTS = 2 ** 14;
+
 /** With fewer rows a product is bound by memory and the two kernels are alike. */
 const MIN_ONEDNN_ROWS = 16;
 
@@ -23,6 +26,7 @@ const MIN_ONEDNN_PRODUCTS = 2 ** 22;
  * Arguments that do not fit are left to ATen, whose errors say what is wrong with them.
  */
 function prefersOneDnn(input: Tensor, weight: Tensor, bias: Tensor | null): boolean {
+  if (weight.numElements < MIN_ONEDNN_WEIGHTS) return false;
   const [numOutputs, numInputs] = weight.shape;
   if (!numOutputs || !numInputs || weight.shape.length !== 2 || input.shape.at(-1) !== numInputs) return false;
   if (bias !== null && bias.shape.join() !== String(numOutputs)) return false;
