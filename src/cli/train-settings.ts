@@ -20,7 +20,7 @@ export const TRAIN_SETTINGS: readonly SettingSpec[] = [
   { name: "policy.scheduler_decay_lr", description: "final learning rate, not above the peak (2.5e-6)" },
   { name: "policy.scheduler_warmup_steps", description: "steps of rising learning rate (1000)" },
   { name: "policy.num_steps", description: "Euler steps of the trained policy (10)" },
-  { name: "policy.push_to_hub", description: "upload the trained policy to policy.repo_id (false; LeRobot: true)" },
+  { name: "policy.push_to_hub", description: "accepted for LeRobot's sake (false); nothing is uploaded" },
   { name: "policy.repo_id", description: "Hub id to upload to" },
   { name: "precision", description: "what the network computes in: fp32 or bf16 (fp32)" },
   { name: "steps", description: "optimizer steps in total (100000)" },

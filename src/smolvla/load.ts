@@ -35,7 +35,9 @@ export interface BuildOptions {
 
 /** A parameter of the wanted type and place; on the CPU in its own type it stays in the mapped file, uncopied. */
 function placed(tensor: Tensor, name: string, { config, device, precision }: BuildOptions): Tensor {
-  return keep(noGrad(() => toDevice(tensor, device, computeDtype(name, precision, config))));
+  const parameter = keep(noGrad(() => toDevice(tensor, device, computeDtype(name, precision, config))));
+  tensor.dispose();
+  return parameter;
 }
 
 /** Draws on the CPU in float32, so that a seed gives the same start on every device and in every precision. */

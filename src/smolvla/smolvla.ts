@@ -1,6 +1,6 @@
 /** The SmolVLA network: a vision-language model that reads, an action expert that acts. It knows no flows. */
 import { Module, type ParameterSource, within } from "../nn/index.js";
-import { clone, detach, noGrad, type Tensor } from "../torch/index.js";
+import { clone, detach, keep, noGrad, scope, type Tensor } from "../torch/index.js";
 import { ActionExpert, type Prefix } from "./action-expert.js";
 import type { SmolVLAConfig } from "./config.js";
 import { type Context, type ContextInput, type ImageTokenIds, VisionLanguageModel } from "./vision-language-model.js";
@@ -53,7 +53,7 @@ export class SmolVLA extends Module {
    */
   withCopiedExpert(config: SmolVLAConfig = this.#config): SmolVLA {
     const parameters = new Map(this.expert.namedParameters());
-    const source: ParameterSource = (name) => noGrad(() => clone(detach(parameters.get(name)!)));
+    const source: ParameterSource = (name) => scope(() => keep(noGrad(() => clone(detach(parameters.get(name)!)))));
     const numLayers = numLayersOf(this.#config, this.#vlmConfig);
     return new SmolVLA(
       this.vlm,

@@ -173,20 +173,29 @@ export const sourceOf = (array: HostArray): SafetensorsSource => ({
   bytes: () => bytesOf(array),
 });
 
+/** The reference writer's order of types: the higher ones come first in a file, so every tensor is aligned to its size. */
+const DTYPE_RANK = "bool uint8 int8 int16 float16 bfloat16 int32 float32 float64 int64".split(" ");
+
+const byReferenceOrder = (
+  [aName, a]: readonly [string, SafetensorsSource],
+  [bName, b]: readonly [string, SafetensorsSource],
+): number =>
+  DTYPE_RANK.indexOf(b.dtype) - DTYPE_RANK.indexOf(a.dtype) || Buffer.compare(Buffer.from(aName), Buffer.from(bName));
+
 /**
- * Writes tensors in the order given, atomically: the path holds the old file or the whole new one, never a part.
- * The header is padded to a multiple of 8 bytes as the reference writer does, and carries `{"format":"pt"}`,
- * which stock readers ask for.
+ * Writes tensors as the reference writer does, byte for byte: by type and name, the header padded to a multiple of 8.
+ * Atomic: the path holds the old file or the whole new one, never a part.
+ *
+ * @param metadata null for none, as LeRobot writes its processors; policies of later versions say `{"format":"pt"}`
  */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, SafetensorsSource>,
-  metadata: Readonly<Record<string, string>> = { format: "pt" },
+  metadata: Readonly<Record<string, string>> | null = { format: "pt" },
 ): Promise<void> {
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  const header: Record<string, unknown> = metadata === null ? {} : { __metadata__: metadata };
   let offset = 0;
-  // Wider types first, as the reference writer orders them, so that every tensor stays aligned to its own size.
-  const ordered = [...tensors].sort(([, a], [, b]) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
+  const ordered = [...tensors].sort(byReferenceOrder);
   for (const [name, tensor] of ordered) {
     const length = numElements(tensor.shape) * bytesPerElement(tensor.dtype);
     header[name] = { dtype: DTYPE_NAMES[tensor.dtype], shape: tensor.shape, data_offsets: [offset, offset + length] };

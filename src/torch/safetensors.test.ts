@@ -214,8 +214,8 @@ describe("writeSafetensors", () => {
     expect(__metadata__).toEqual({ format: "pt" });
     expect(header).toEqual({
       wide: { dtype: "I64", shape: [1], data_offsets: [0, 8] },
+      none: { dtype: "F32", shape: [0], data_offsets: [8, 8] },
       é: { dtype: "F32", shape: [2, 1], data_offsets: [8, 16] },
-      none: { dtype: "F32", shape: [0], data_offsets: [16, 16] },
       byte: { dtype: "U8", shape: [3], data_offsets: [16, 19] },
     });
     expect(file.length).toBe(8 + length + 19);

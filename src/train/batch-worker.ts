@@ -4,11 +4,10 @@ import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import { type ErrorMessage, toErrorMessage } from "../support/error-message.js";
 import { type BatchPlan, BatchSource } from "./batch-source.js";
 
-export interface BatchReply {
-  readonly step: number;
-  readonly batch?: ProcessorBatch;
-  readonly error?: ErrorMessage;
-}
+/** The batch of a step, or why there is none. */
+export type BatchReply =
+  | { readonly step: number; readonly batch: ProcessorBatch }
+  | { readonly step: number; readonly error: ErrorMessage };
 
 const port = parentPort;
 if (port !== null) {

@@ -283,6 +283,10 @@ describe("a setting without effect", () => {
       policy({ repo_id: "me/mine" }),
       ["policy.repo_id has no effect: policy.push_to_hub is false (the default here, unlike in LeRobot)"],
     ],
+    [
+      policy({ push_to_hub: true, repo_id: "me/mine" }),
+      ["policy.push_to_hub is true, but nothing is uploaded: upload the saved checkpoint yourself"],
+    ],
     [{ save_checkpoint: false, save_freq: 5 }, ["save_freq has no effect: save_checkpoint is false"]],
     [
       { eval_freq: 5, eval: { batch_size: 1 } },

@@ -60,7 +60,7 @@ class PrefetchedBatches implements Batches {
   next(step: number): Promise<ProcessorBatch> {
     if (this.#failure) return Promise.reject(this.#failure);
     const end = Math.min(this.#numSteps, step + this.#workers.length * BATCHES_PER_WORKER);
-    for (let ahead = step; ahead < Math.max(end, step + 1); ahead++) this.#request(ahead);
+    for (let ahead = step; ahead < end; ahead++) this.#request(ahead);
     const promise = this.#promised.get(step)!;
     this.#promised.delete(step);
     return promise;
@@ -76,11 +76,11 @@ class PrefetchedBatches implements Batches {
     this.#workers[step % this.#workers.length]!.postMessage(step);
   }
 
-  #settle({ step, batch, error }: BatchReply): void {
-    const settle = this.#pending.get(step);
-    this.#pending.delete(step);
-    if (batch) settle?.resolve(batch);
-    else settle?.reject(fromErrorMessage(error ?? { name: "Error", message: "internal: an empty reply" }));
+  #settle(reply: BatchReply): void {
+    const settle = this.#pending.get(reply.step);
+    this.#pending.delete(reply.step);
+    if ("batch" in reply) settle?.resolve(reply.batch);
+    else settle?.reject(fromErrorMessage(reply.error));
   }
 
   #fail(error: Error): void {

@@ -134,10 +134,7 @@ async function expectSameTeacher(checkpoint: string, now: Omit<Provenance, "step
   );
 }
 
-/**
- * A flow-matching run on a dataset's demonstrations: from a trained policy, or from a new one. A checkpoint that the run
- * continues from is taken as it is.
- */
+/** A flow-matching run on a dataset's demonstrations: continued, from a trained policy, or from a new one. */
 async function prepareFlowMatching(
   config: TrainConfig,
   dataset: DatasetMetadata,
@@ -149,16 +146,20 @@ async function prepareFlowMatching(
   const policy =
     startFolder === undefined
       ? await newPolicy(config, dataset, seed)
-      : checkpoint === undefined
-        ? await trainedPolicy(startFolder, config, dataset)
-        : await SmolVLAPolicy.load(startFolder, loadOptions(config));
+      : await trainedPolicy(startFolder, config, checkpoint === undefined ? dataset : undefined);
   const objective = flowMatching(policy.model, policy.config, policy.device, timeLawByName("beta"));
   const provenance = once(async () => ({ ...commonProvenance(policy), k: 1, objective: objective.name }));
   return { policy, reference: policy, startFolder, objective, trainable: policy.config, provenance };
 }
 
-async function trainedPolicy(folder: string, config: TrainConfig, dataset: DatasetMetadata): Promise<SmolVLAPolicy> {
+/** @param dataset gives features and statistics; undefined to keep those of the policy, as a run that continues does */
+async function trainedPolicy(
+  folder: string,
+  config: TrainConfig,
+  dataset: DatasetMetadata | undefined,
+): Promise<SmolVLAPolicy> {
   const { merged } = await readConfigs(folder, config);
+  if (dataset === undefined) return SmolVLAPolicy.load(folder, { ...loadOptions(config), config: merged });
   const policyConfig = withDatasetFeatures(merged, featuresOf(dataset, config));
   const policy = await SmolVLAPolicy.load(folder, { ...loadOptions(config), config: policyConfig });
   const statistics = trainingStatistics(dataset, config);

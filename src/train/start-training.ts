@@ -8,6 +8,7 @@ import { toModelInput } from "../policy/model-input.js";
 import { withRenameMap } from "../policy/processors/override-pipeline.js";
 import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import type { SmolVLAPolicy } from "../policy/smolvla-policy.js";
+import { toCheckpointName } from "../smolvla/checkpoint-names.js";
 import { toSmolVLAJson } from "../smolvla/config.js";
 import { isTrainable } from "../smolvla/trainable.js";
 import { deriveSeed } from "../support/derive-seed.js";
@@ -207,8 +208,16 @@ async function continueAfter(
       `--resume: ${checkpointFolder} holds no ${STATE_FOLDER}/. Expected a checkpoint with pretrained_model/ and training_state/`,
     );
   }
-  const step = await restoreTrainingState({ policy: policyFolder, state }, optimizer, prepared.policy.model);
+  const folders = { policy: policyFolder, state };
+  const { step, withoutMoments } = await restoreTrainingState(folders, optimizer, prepared.policy.model);
   say("info", `continuing after step ${step}`);
+  if (withoutMoments.length > 0) {
+    say(
+      "warning",
+      `the checkpoint has no moments for ${withoutMoments.length} trained tensors (first: ` +
+        `${toCheckpointName(withoutMoments[0]!)}), which had no gradient so far: they begin at 0`,
+    );
+  }
   if (step >= config.steps) {
     say("warning", `the run has all of its ${config.steps} steps. Give more with --steps to train it further`);
   }

@@ -6,13 +6,12 @@ import { toCheckpointName } from "../smolvla/checkpoint-names.js";
 import { WEIGHTS_FILE } from "../smolvla/load.js";
 import type { SmolVLA } from "../smolvla/smolvla.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
-import { CheckpointError } from "../support/errors.js";
 import { type HostArray, hostArray } from "../support/host-array.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 import { PythonFloat, stringifyAsPython } from "../support/python-json.js";
 import { readJson } from "../support/read-json.js";
 import { type SafetensorsSource, sourceOf, writeSafetensors } from "../support/safetensors.js";
-import { disposeAll, Generator, mapSafetensors, scope, type Tensor, tensorSource } from "../torch/index.js";
+import { disposeAll, Generator, mapSafetensors, type Tensor, tensorSource } from "../torch/index.js";
 import type { OptimizerSettings } from "./config.js";
 import { numpyState, pythonState } from "./mersenne-twister.js";
 
@@ -107,43 +106,44 @@ function randomState(seed: number): Map<string, SafetensorsSource> {
   ]);
 }
 
+export interface RestoredState {
+  /** steps done */
+  readonly step: number;
+  /**
+   * Trained parameters without saved moments, whose moments begin at 0. LeRobot saves none for what never had a gradient:
+   * what has no part in the loss, and what was not trained so far.
+   */
+  readonly withoutMoments: readonly string[];
+}
+
 /**
- * Puts an optimizer back to where a checkpoint left it: weights, moments, number of updates.
+ * Puts an optimizer that has made no update back to where a checkpoint left it: weights, moments, number of updates.
  *
  * @param folders of the checkpoint: its policy and its training state
- * @returns the steps that were done
- * @throws CheckpointError naming the file, and the parameter without saved values
+ * @throws CheckpointError or ShapeError naming the file, or the parameter whose saved values are missing or do not fit
  */
 export async function restoreTrainingState(
   folders: { readonly policy: string; readonly state: string },
   optimizer: AdamW,
   model: SmolVLA,
-): Promise<number> {
+): Promise<RestoredState> {
   const step = await readTrainingStep(folders.state);
   const weights = await mapSafetensors(join(folders.policy, WEIGHTS_FILE));
   const states = await mapSafetensors(join(folders.state, OPTIMIZER_FILE));
   const numbers = numbersOf(model);
-  const take = (name: string, part: string): Tensor => {
-    const key = `state/${numbers.get(name)}/${part}`;
-    const tensor = states.get(key);
-    if (tensor !== undefined) return tensor;
-    throw new CheckpointError(
-      `${join(folders.state, OPTIMIZER_FILE)}: expected "${key}" for ${toCheckpointName(name)}, got none. ` +
-        "Was the run started with other trainable parts?",
-    );
-  };
+  const saved = (name: string, part: string): Tensor | undefined => states.get(`state/${numbers.get(name)}/${part}`);
   try {
-    const names = [...optimizer.moments().keys()];
-    const moments = names.map((name): [string, Moments] => [
+    const fresh = optimizer.moments();
+    const moments = [...fresh].map(([name, { expAvg, expAvgSq }]): [string, Moments] => [
       name,
-      { expAvg: take(name, "exp_avg"), expAvgSq: take(name, "exp_avg_sq") },
+      { expAvg: saved(name, "exp_avg") ?? expAvg, expAvgSq: saved(name, "exp_avg_sq") ?? expAvgSq },
     ]);
-    const numUpdates = names.length === 0 ? 0 : scope(() => take(names[0]!, "step").item());
-    optimizer.restore(numUpdates, mastersIn(weights, names), new Map(moments));
+    const [, numUpdates] = [...states].find(([key]) => key.endsWith("/step")) ?? [];
+    optimizer.restore(numUpdates?.item() ?? 0, mastersIn(weights, [...fresh.keys()]), new Map(moments));
+    return { step, withoutMoments: [...fresh.keys()].filter((name) => saved(name, "exp_avg") === undefined) };
   } finally {
     disposeAll([weights, states]);
   }
-  return step;
 }
 
 /**

@@ -1,7 +1,16 @@
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { RUNS, resultOf, temporaryFolder, train, trainIn, tryTraining } from "./training-run.js";
+import {
+  changedNames,
+  RUNS,
+  resultOf,
+  temporaryFolder,
+  train,
+  trainedWeights,
+  trainIn,
+  tryTraining,
+} from "./training-run.js";
 
 describe("a seed", () => {
   it("gives the same weights and moments, bit by bit, with any number of workers; another seed gives others", async () => {
@@ -66,6 +75,16 @@ describe("--resume", () => {
     );
   });
 
+  it("may train more parts than before, whose moments begin at 0, and says so", async () => {
+    const run = await train(...RUNS["flow matching"], "--policy.train_state_proj=false", "--steps=1");
+    const before = await trainedWeights(run);
+    const log = await trainIn(run, "--resume=true", "--steps=2", "--policy.train_state_proj=true");
+    expect(log).toContain(
+      "the checkpoint has no moments for 2 trained tensors (first: model.state_proj.weight), which had no gradient so far: they begin at 0",
+    );
+    expect(changedNames(before, await trainedWeights(run))).toContain("model.state_proj.weight");
+  });
+
   it("is refused after another teacher than the run began with", async () => {
     const run = await train(...RUNS.reflow, "--steps=1");
     const { code, err } = await tryTraining(
@@ -82,7 +101,7 @@ describe("--resume", () => {
     ]);
   });
 
-  it("is refused where there is no checkpoint, no training state, or none of a parameter", async () => {
+  it("is refused where there is no checkpoint, or no training state in it", async () => {
     const nowhere = await tryTraining(temporaryFolder(), "--resume=true");
     expect([nowhere.code, nowhere.err]).toEqual([
       1,
@@ -91,7 +110,7 @@ describe("--resume", () => {
       ),
     ]);
 
-    const run = await train(...RUNS["flow matching"], "--policy.train_state_proj=false", "--steps=1");
+    const run = await train(...RUNS["flow matching"], "--steps=1");
     const bare = temporaryFolder();
     cpSync(join(run, "checkpoints/000001/pretrained_model"), join(bare, "checkpoints/last/pretrained_model"), {
       recursive: true,

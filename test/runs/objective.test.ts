@@ -24,6 +24,7 @@ import {
   temporaryFolder,
   train,
   trainedWeights,
+  trainIn,
   weightsOf,
 } from "./training-run.js";
 
@@ -93,7 +94,12 @@ describe("bf16", () => {
 });
 
 describe("the learning rate", () => {
-  const preset = ["--use_policy_training_preset=false", "--optimizer.lr=1e-4", "--optimizer.betas=[0.9,0.95]"];
+  const preset = [
+    "--use_policy_training_preset=false",
+    "--optimizer.lr=1e-4",
+    "--optimizer.weight_decay=0",
+    "--optimizer.betas=[0.9,0.95]",
+  ];
   const scheduler = ["--scheduler.num_warmup_steps=0", "--scheduler.num_decay_steps=10"];
 
   it("is the optimizer's times the schedule's shape, as in LeRobot, where the two differ", async () => {

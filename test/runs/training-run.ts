@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, onTestFinished, vi } from "vitest";
 import { command } from "../../src/cli/commands/train.js";
-import { type HostArray, numbersOf } from "../../src/support/host-array.js";
+import { bytesOf, type HostArray } from "../../src/support/host-array.js";
 import { readSafetensors } from "../../src/support/safetensors.js";
 import { setNumThreads } from "../../src/torch/index.js";
 import { runCommand } from "../commands/run-command.js";
@@ -159,12 +159,9 @@ export const weightsOf = (policyFolder: string): Promise<Map<string, HostArray>>
 export const trainedWeights = (folder: string): Promise<Map<string, HostArray>> =>
   weightsOf(join(lastCheckpoint(folder), "pretrained_model"));
 
-/** Names of the tensors whose entries differ. */
+/** Names of the tensors whose bytes differ. */
 export const changedNames = (a: ReadonlyMap<string, HostArray>, b: ReadonlyMap<string, HostArray>): string[] =>
-  [...a.keys()].filter((name) => {
-    const others = numbersOf(b.get(name)!);
-    return numbersOf(a.get(name)!).some((value, i) => value !== others[i]);
-  });
+  [...a.keys()].filter((name) => Buffer.compare(bytesOf(a.get(name)!), bytesOf(b.get(name)!)) !== 0);
 
 /** All files below a folder, sorted. */
 export const filesIn = (folder: string): string[] =>

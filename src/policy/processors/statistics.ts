@@ -54,7 +54,7 @@ export async function writeStatistics(path: string, statistics: Statistics): Pro
     name,
     sourceOf(array),
   ]);
-  await writeSafetensors(path, new Map(tensors));
+  await writeSafetensors(path, new Map(tensors), null);
 }
 
 /**
