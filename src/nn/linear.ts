@@ -1,4 +1,4 @@
-import { linear, type Tensor, toDtype } from "../torch/index.js";
+import { type Activation, linear, type Tensor, toDtype } from "../torch/index.js";
 import { Module } from "./module.js";
 import { type InitialLaw, linearDefault, type ParameterSource } from "./parameter-source.js";
 
@@ -20,8 +20,8 @@ export class Linear extends Module {
     this.bias = options.bias ? source("bias", [numOutputs], options.biasLaw ?? linearDefault(numInputs)) : undefined;
   }
 
-  /** `[..., numInputs]` -> `[..., numOutputs]` */
-  forward(x: Tensor): Tensor {
-    return linear(toDtype(x, this.weight.dtype), this.weight, this.bias ?? null);
+  /** `[..., numInputs]` -> `[..., numOutputs]`, followed by the activation (`gelu` by tanh) if there is one. */
+  forward(x: Tensor, activation: Activation = "none"): Tensor {
+    return linear(toDtype(x, this.weight.dtype), this.weight, this.bias ?? null, activation);
   }
 }

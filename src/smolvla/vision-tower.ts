@@ -15,18 +15,7 @@ import {
   within,
 } from "../nn/index.js";
 import { ShapeError } from "../support/errors.js";
-import {
-  add,
-  conv2d,
-  gelu,
-  reshape,
-  scope,
-  type Tensor,
-  tensor,
-  toDevice,
-  toDtype,
-  transpose,
-} from "../torch/index.js";
+import { add, conv2d, reshape, scope, type Tensor, tensor, toDevice, toDtype, transpose } from "../torch/index.js";
 import type { VisionConfig } from "./vlm-config.js";
 
 const ZERO: InitialLaw = { kind: "constant", value: 0 };
@@ -80,14 +69,16 @@ class VisionLayer extends Module {
     this.#headWidth = D / config.numAttentionHeads;
   }
 
-  /** `[B, N, D]` -> `[B, N, D]` */
+  /** `[B, N, D]` -> `[B, N, D]`. The two halves have a scope each, so that only one holds its memory at a time. */
   forward(x: Tensor): Tensor {
-    const normed = this.inputNorm.forward(x);
-    const [query, key, value] = [this.query, this.key, this.value].map((projection) =>
-      splitHeads(projection.forward(normed), this.#headWidth),
-    ) as [Tensor, Tensor, Tensor];
-    const attended = add(x, this.output.forward(attend(query, key, value)));
-    return add(attended, this.down.forward(gelu(this.up.forward(this.mlpNorm.forward(attended)), "tanh")));
+    const attended = scope(() => {
+      const normed = this.inputNorm.forward(x);
+      const [query, key, value] = [this.query, this.key, this.value].map((projection) =>
+        splitHeads(projection.forward(normed), this.#headWidth),
+      ) as [Tensor, Tensor, Tensor];
+      return add(x, this.output.forward(attend(query, key, value)));
+    });
+    return scope(() => add(attended, this.down.forward(this.up.forward(this.mlpNorm.forward(attended), "gelu"))));
   }
 }
 

@@ -1,7 +1,9 @@
 import { isGradEnabled } from "../autograd.js";
 import { linkedSchema, op } from "../operator.js";
+import { scope } from "../scope.js";
 import type { Tensor } from "../tensor.js";
 import { contiguous } from "./layout.js";
+import { gelu } from "./pointwise.js";
 
 export const matmul = op("aten::matmul(Tensor self, Tensor other) -> Tensor");
 const atenLinear = op("aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor");
@@ -9,15 +11,16 @@ const oneDnnLinear = op(
   "mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> Tensor",
 );
 
+/** What can follow a product; oneDNN applies it before anything is written to memory. `gelu` is the tanh approximation. */
+export type Activation = "none" | "gelu";
+
 let hasOneDnn: boolean | undefined;
 
 /** A smaller weight is multiplied before all that follows is looked up. */
-const MIN_ONEDNN_WEIGHTS = 2 ** 14;
+const MIN_WEIGHTS = 2 ** 14;
 
-/** With fewer rows a product is bound by memory and the two kernels are alike. */
-const MIN_ONEDNN_ROWS = 16;
-
-/** Below this many multiplications the kernel's own overhead shows. */
+/** Below both of these the kernel's own overhead shows. */
+const MIN_ONEDNN_WEIGHTS = 2 ** 17;
 const MIN_ONEDNN_PRODUCTS = 2 ** 22;
 
 /**
@@ -26,12 +29,14 @@ const MIN_ONEDNN_PRODUCTS = 2 ** 22;
  * Arguments that do not fit are left to ATen, whose errors say what is wrong with them.
  */
 function prefersOneDnn(input: Tensor, weight: Tensor, bias: Tensor | null): boolean {
-  if (weight.numElements < MIN_ONEDNN_WEIGHTS) return false;
+  const numWeights = weight.numElements;
+  if (numWeights < MIN_WEIGHTS) return false;
   const [numOutputs, numInputs] = weight.shape;
-  if (!numOutputs || !numInputs || weight.shape.length !== 2 || input.shape.at(-1) !== numInputs) return false;
+  if (!numOutputs || weight.shape.length !== 2 || input.shape.at(-1) !== numInputs) return false;
   if (bias !== null && bias.shape.join() !== String(numOutputs)) return false;
   const { numElements } = input;
-  if (numElements < MIN_ONEDNN_ROWS * numInputs || numElements * numOutputs < MIN_ONEDNN_PRODUCTS) return false;
+  if (numElements === 0) return false;
+  if (numWeights < MIN_ONEDNN_WEIGHTS && numElements * numOutputs < MIN_ONEDNN_PRODUCTS) return false;
   const given = bias === null ? [input, weight] : [input, weight, bias];
   if (given.some(({ dtype, device }) => dtype !== "float32" || device !== "cpu")) return false;
   if (isGradEnabled() && given.some((tensor) => tensor.requiresGrad)) return false;
@@ -39,14 +44,24 @@ function prefersOneDnn(input: Tensor, weight: Tensor, bias: Tensor | null): bool
   return hasOneDnn;
 }
 
-/** `input @ weight.T + bias`; input `[..., in]`, weight `[out, in]`, bias `[out]` or null. */
-export function linear(input: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  if (!prefersOneDnn(input, weight, bias)) return atenLinear(input, weight, bias);
-  if (bias === null) return oneDnnLinear(input, weight, null, "none", [], "");
-  const dense = contiguous(bias); // that kernel reads a strided bias as if it were dense
-  try {
-    return oneDnnLinear(input, weight, dense, "none", [], "");
-  } finally {
-    dense.dispose();
-  }
+/** `input @ weight.T + bias`, then the activation; input `[..., in]`, weight `[out, in]`, bias `[out]` or null. */
+export function linear(
+  input: Tensor,
+  weight: Tensor,
+  bias: Tensor | null = null,
+  activation: Activation = "none",
+): Tensor {
+  if (!prefersOneDnn(input, weight, bias)) return activate(atenLinear(input, weight, bias), activation);
+  return scope(() => {
+    // That kernel reads a strided bias as if it were dense, and reorders a strided weight one entry at a time.
+    const [denseWeight, denseBias] = [contiguous(weight), bias && contiguous(bias)];
+    return oneDnnLinear(input, denseWeight, denseBias, activation, [], activation === "gelu" ? "tanh" : "");
+  });
+}
+
+/** The activation of a tensor that nobody else holds. */
+function activate(product: Tensor, activation: Activation): Tensor {
+  if (activation === "none") return product;
+  using before = product;
+  return gelu(before, "tanh");
 }
