@@ -14,6 +14,7 @@ import { type AgreementRow, agreementTable } from "./eval/index.js";
 import type { ProcessorBatch } from "./policy/processors/run-pipeline.js";
 import { SmolVLAPolicy } from "./policy/smolvla-policy.js";
 import { isUserError } from "./support/errors.js";
+import { setNumThreads } from "./torch/index.js";
 import { parseTrainConfig } from "./train/config.js";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -89,6 +90,7 @@ function printTable(rows: readonly AgreementRow[]): void {
 
 async function demo(): Promise<void> {
   console.log("Straightening a small SmolVLA policy (reflow) on a small LeRobot dataset.\n");
+  setNumThreads(1); // tensors this small are computed before a second thread is awake
   const { config, warnings } = parseTrainConfig(SETTINGS);
   const interrupt = new AbortController();
   process.once("SIGINT", () => interrupt.abort());
