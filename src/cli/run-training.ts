@@ -122,7 +122,7 @@ function announce(
   logger.info(`num_learnable_params=${numTrainable} (${formatBigNumber(numTrainable)})`);
   logger.info(`num_total_params=${numParameters} (${formatBigNumber(numParameters)})`);
   const method = config.policy.useReflow
-    ? `reflow of ${config.policy.teacherModelPath} (${config.policy.reflowNumInferenceSteps} Euler steps, padded dims: ${config.reflow.paddedDims}, times: ${config.reflow.time.law})`
+    ? `reflow of ${config.policy.teacherModelPath} (${config.policy.reflowNumInferenceSteps} ${config.reflow.teacherSolver} steps, padded dims: ${config.reflow.paddedDims}, times: ${config.reflow.time.law})`
     : "flow matching on demonstrations";
   logger.info(`Start training: ${method}, on ${policy.device} in ${config.precision}`);
 }

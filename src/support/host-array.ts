@@ -58,6 +58,12 @@ export const zerosOnHost = (dtype: HostDType, shape: readonly number[]): HostArr
   data: new CONSTRUCTORS[dtype](numElements(shape)),
 });
 
+/** An array of JavaScript numbers. The 16-bit float types take raw bits. @throws ShapeError if the shape asks for more or fewer */
+export function hostArrayOfNumbers(dtype: HostDType, shape: readonly number[], values: readonly number[]): HostArray {
+  const data = dtype === "int64" ? BigInt64Array.from(values, BigInt) : CONSTRUCTORS[dtype].from(values);
+  return hostArray(dtype, shape, data);
+}
+
 /** A typed view of raw little-endian bytes; copies only if the bytes are not aligned for the type. */
 export function hostArrayFromBytes(dtype: HostDType, shape: readonly number[], bytes: Uint8Array): HostArray {
   const Data = CONSTRUCTORS[dtype];

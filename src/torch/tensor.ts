@@ -1,5 +1,12 @@
 import { TorchError } from "../support/errors.js";
-import { bytesOf, type HostArray, hostArray, hostArrayFromBytes, numElements } from "../support/host-array.js";
+import {
+  bytesOf,
+  type HostArray,
+  hostArray,
+  hostArrayFromBytes,
+  hostArrayOfNumbers,
+  numElements,
+} from "../support/host-array.js";
 import { codeOfDtype, type DType, dtypeOfCode } from "./dtype.js";
 import { called, type Handle, native } from "./native.js";
 import { adoptIntoScope, TENSOR_BRAND } from "./scope.js";
@@ -132,17 +139,6 @@ export function tensorFromHost({ dtype, shape, data }: HostArray): Tensor {
   return new Tensor(called("tensorFromHost", () => native.tensorFromBytes(bytesOf(array), code, shape)));
 }
 
-/** Typed arrays that JavaScript numbers can be written into; `int64` takes BigInt instead. */
-const WRITABLE = {
-  float64: Float64Array,
-  float32: Float32Array,
-  int32: Int32Array,
-  int16: Int16Array,
-  int8: Int8Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
-
 /**
  * A CPU tensor from JavaScript numbers, float32 unless said otherwise.
  *
@@ -160,8 +156,7 @@ export function tensor(
       `torch.tensor: expected a type that JavaScript can write, got ${dtype}. Make float32 and convert`,
     );
   }
-  const data = dtype === "int64" ? BigInt64Array.from(values, BigInt) : WRITABLE[dtype].from(values);
-  return tensorFromHost({ dtype, shape, data });
+  return tensorFromHost(hostArrayOfNumbers(dtype, shape, values));
 }
 
 /** How many tensors this thread holds: the figure that a leak would move. */

@@ -96,7 +96,7 @@ const REFLOW = z.strictObject({
       share_at_noise: z.number().min(0).max(1).default(0),
     })
     .prefault({}),
-  teacher_solver: z.literal("euler").default("euler"),
+  teacher_solver: z.enum(["euler", "midpoint", "heun", "rk4"]).default("euler"),
 });
 
 export const TRAIN_SCHEMA = z.strictObject({

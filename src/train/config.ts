@@ -80,7 +80,7 @@ export interface PolicySettings {
   /** whether the policy is straightened after a teacher (reflow) instead of trained on demonstrations */
   readonly useReflow: boolean;
   readonly teacherModelPath: string | undefined;
-  /** Euler steps of the teacher when it makes the targets */
+  /** solver steps of the teacher when it makes the targets */
   readonly reflowNumInferenceSteps: number;
   /** overrides of the policy's `config.json`, by its own names; their values are not checked yet */
   readonly fields: Readonly<Record<string, unknown>>;
@@ -131,7 +131,8 @@ export interface ReflowSettings {
     /** share of samples put at time 1 exactly, the only time that a one-step policy sees */
     readonly shareAtNoise: number;
   };
-  readonly teacherSolver: "euler";
+  /** how the teacher's flow is solved when it makes the targets */
+  readonly teacherSolver: "euler" | "midpoint" | "heun" | "rk4";
 }
 
 const WHERE = "training config";

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { DatasetMetadata, DatasetStats } from "../data/index.js";
-import { timeLawByName } from "../flow/index.js";
+import { solverByName, timeLawByName } from "../flow/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { makeProcessorPipelines } from "../policy/processors/make-pipelines.js";
@@ -100,6 +100,7 @@ async function prepareReflow(config: TrainConfig, checkpoint: string | undefined
     device: teacher.device,
     timeLaw: timeLawByName(time.law),
     shareAtNoise: time.shareAtNoise,
+    solver: solverByName(teacherSolver),
     numTeacherSteps,
     paddedDims,
   });

@@ -1,6 +1,7 @@
 import {
   euler,
   interpolate,
+  type Solver,
   sampleNoise,
   sampleTime,
   solve,
@@ -36,7 +37,9 @@ export interface ReflowOptions {
   readonly timeLaw: TimeLaw;
   /** share of samples at time 1 exactly, the only time that a one-step policy sees; 0 if left out */
   readonly shareAtNoise?: number;
-  /** Euler steps of the teacher */
+  /** how the teacher's flow is solved; Euler, as policies are deployed, if left out */
+  readonly solver?: Solver;
+  /** solver steps of the teacher */
   readonly numTeacherSteps: number;
   readonly paddedDims: PaddedDims;
 }
@@ -76,7 +79,7 @@ export function reflow(options: ReflowOptions): Objective {
 
 /** Where the teacher's flow carries the noise: `[B, A, M]` in the full width, without gradients. */
 export function teacherActions(
-  { teacher, numTeacherSteps }: Pick<ReflowOptions, "teacher" | "numTeacherSteps">,
+  { teacher, solver = euler, numTeacherSteps }: Pick<ReflowOptions, "teacher" | "solver" | "numTeacherSteps">,
   context: Context,
   input: ModelInput,
   noise: Tensor,
@@ -84,7 +87,7 @@ export function teacherActions(
   return noGrad(() =>
     scope(() => {
       const prefix = teacher.extendContext(context, input.state);
-      return solve(euler, (x, time) => teacher.velocity(prefix, x, time), noise, numTeacherSteps);
+      return solve(solver, (x, time) => teacher.velocity(prefix, x, time), noise, numTeacherSteps);
     }),
   );
 }
