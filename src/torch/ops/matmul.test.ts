@@ -5,6 +5,7 @@ import {
   empty,
   expand,
   Generator,
+  gelu,
   grad,
   inference,
   linear,
@@ -65,6 +66,14 @@ describe("linear", () => {
     const [gradient] = grad(sum(linear(given.input, given.weight, given.bias)), [leaf]);
     expect(gradient?.shape).toEqual(leaf.shape);
     expect(max(abs(gradient!)).item()).toBeGreaterThan(0);
+  });
+
+  it.each(["few", "many"])("is followed by gelu if asked, for %s rows", (amount) => {
+    const [x, w, b] = [draw(amount === "few" ? 3 : 300, I), draw(O, I), draw(O)];
+    const expected = gelu(reference(x, w, b), "tanh");
+    for (const y of [linear(x, w, b, "gelu"), noGrad(() => linear(x, w, b, "gelu"))]) {
+      expect(max(abs(sub(y, expected))).item()).toBeLessThan(1e-4);
+    }
   });
 
   it("leaves one tensor alive", () => {
