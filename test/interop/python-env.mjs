@@ -2,7 +2,7 @@
 // For tests and benchmarks only; the package itself never needs Python. Node built-ins only.
 //
 //   node test/interop/python-env.mjs                      make the environment (or find it made) and say where it is
-//   node test/interop/python-env.mjs SCRIPT.py [ARG...]   the same, then run a script in it
+//   node test/interop/python-env.mjs PATH/SCRIPT.py [ARG...]   the same, then run a script in it
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
