@@ -16,17 +16,23 @@ import {
   agreementTable,
   BatchSampler,
   backward,
-  betaLaw,
   clipGradients,
   collate,
   cosineDecayWithWarmup,
+  euler,
   Generator,
   imageFeatureNames,
   isTrainable,
   LeRobotDataset,
-  reflow,
+  l2,
   SmolVLAPolicy,
+  sampleTime,
   scope,
+  teacherPairs,
+  uniformGrid,
+  uShapedLaw,
+  VelocityMatching,
+  withAtoms,
 } from "reflow-vla";
 
 const FIXTURE = "test/fixtures/tiny-smolvla";
@@ -49,14 +55,24 @@ const parameters = new Map(
 for (const parameter of parameters.values()) parameter.requiresGrad = true;
 
 // Reflow: learn the straight line from each noise to where the teacher's flow carries it.
-const objective = reflow({
-  teacher: teacher.model,
-  student: student.model,
-  config,
+const objective = new VelocityMatching({
+  name: "reflow",
+  model: student.model,
   device,
-  timeLaw: betaLaw,
-  numTeacherSteps: 10,
-  paddedDims: "teacher",
+  coupling: teacherPairs({
+    teacher: teacher.model,
+    config,
+    device,
+    sharesContext: true,
+    solver: euler,
+    grid: uniformGrid,
+    numSteps: 10,
+    paddedDims: "teacher",
+    numNoises: 1,
+  }),
+  times: (numSamples, generator) => sampleTime(withAtoms(uShapedLaw, [1], 0.25), numSamples, generator),
+  loss: { distance: l2 },
+  hasFrozenContext: true,
 });
 const optimizer = new AdamW(parameters, {
   betas: config.optimizerBetas,
@@ -78,8 +94,9 @@ for (let step = 0; step < NUM_STEPS; step++) {
   const observations = await readBatch(sampler.indices(step));
   // Tensors live in libtorch's memory; a scope frees those that were made in it.
   scope(() => {
-    const batch = { input: student.encode(observations), arrays: observations.arrays };
-    const loss = objective.loss(batch, objective.draw(observations.tasks.length, generator));
+    const { arrays, tasks } = observations;
+    const batch = { input: student.encode(observations), arrays, tasks, number: step, step };
+    const { loss } = objective.loss(batch, generator);
     backward(loss);
     const gradients = Array.from(parameters.values(), (parameter) => parameter.grad);
     const gradNorm = clipGradients(gradients, config.optimizerGradClipNorm);

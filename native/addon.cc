@@ -5,6 +5,7 @@
 #include "call_op.h"
 #include "convert.h"
 #include "device.h"
+#include "recompute.h"
 #include "tensor.h"
 
 namespace bridge {
@@ -50,6 +51,7 @@ constexpr Export kExports[] = {
     {"setGrad", entry<setGrad, 2>},
     {"backward", entry<backward, 3>},
     {"grad", entry<grad, 5>},
+    {"recompute", entry<recompute, 3>},
     {"numDevices", entry<numDevices, 1>},
     {"synchronize", entry<synchronize, 1>},
     {"peakMemory", entry<peakMemory, 1>},

@@ -6,6 +6,7 @@
 #include <node_api.h>
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "guard.h"
@@ -13,11 +14,18 @@
 
 namespace bridge {
 
+// References to JavaScript functions that another thread was the last to hold, and so could not give back.
+struct ForgottenFunctions {
+  std::mutex mutex;
+  std::vector<napi_ref> references;
+};
+
 struct Environment {
   HandleTable<at::Tensor> tensors{"tensor"};
   HandleTable<at::Generator> generators{"generator"};
   std::vector<c10::OperatorHandle> operators;
   std::vector<std::unique_ptr<c10::InferenceMode>> inferenceScopes;
+  std::shared_ptr<ForgottenFunctions> forgottenFunctions = std::make_shared<ForgottenFunctions>();
 
   static Environment& of(napi_env env) {
     void* data = nullptr;

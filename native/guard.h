@@ -10,8 +10,9 @@
 
 namespace bridge {
 
-// Thrown when a JavaScript error is already pending; the funnel then only returns.
-struct PendingJsError {};
+// Thrown when a JavaScript error is already pending; the funnel then only returns. Derived, because libtorch carries only
+// standard exceptions out of a backward pass.
+struct PendingJsError : std::exception {};
 
 inline void check(napi_env env, napi_status status) {
   if (status == napi_ok) return;

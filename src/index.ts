@@ -25,28 +25,7 @@ export {
   measureAgreement,
 } from "./eval/index.js";
 // Flow mathematics, on any velocity field. Time 1 is noise, time 0 is actions.
-export {
-  betaLaw,
-  euler,
-  heun,
-  interpolate,
-  midpoint,
-  rk4,
-  SOLVERS,
-  type Solver,
-  sampleNoise,
-  sampleTime,
-  solve,
-  solverByName,
-  TIME_LAWS,
-  type TimeLaw,
-  timeLawByName,
-  uniformLaw,
-  uShapedLaw,
-  type VelocityField,
-  velocityLoss,
-  velocityTarget,
-} from "./flow/index.js";
+export * from "./flow/index.js";
 export { type FolderRequest, resolveFolder } from "./hub/resolve-folder.js";
 // Training: objectives, and what follows their gradients.
 export {
@@ -64,6 +43,7 @@ export type { WeightMisfits, WeightsReport } from "./policy/inspect-weights.js";
 // The network and its configuration.
 export { cropActions, toModelInput, toTargetActions } from "./policy/model-input.js";
 export { type CheckedObservation, checkNoise, checkObservation } from "./policy/observation-file.js";
+export { type PolicyJson, readPolicyConfig, readPolicyJson } from "./policy/policy-files.js";
 // Processors: what happens to observations before the network, and to actions after it.
 export { loadProcessorPipeline } from "./policy/processors/load-pipeline.js";
 export { makeProcessorPipelines } from "./policy/processors/make-pipelines.js";
@@ -81,7 +61,6 @@ export {
   type LoadOptions,
   type Prediction,
   type PredictOptions,
-  readPolicyConfig,
   SmolVLAPolicy,
 } from "./policy/smolvla-policy.js";
 export type { Prefix } from "./smolvla/action-expert.js";
@@ -102,7 +81,7 @@ export {
 export { type BuildOptions, describeSmolVLA, initializeSmolVLA, loadSmolVLA, saveSmolVLA } from "./smolvla/load.js";
 export type { Precision } from "./smolvla/precision.js";
 export type { ModelInput, SmolVLA } from "./smolvla/smolvla.js";
-export { isTrainable } from "./smolvla/trainable.js";
+export { type FreezePattern, freezeRule, isTrainable } from "./smolvla/trainable.js";
 export type { Context } from "./smolvla/vision-language-model.js";
 export { parseVlmConfig, SMOLVLM2_500M, type VlmConfig } from "./smolvla/vlm-config.js";
 // Errors, one class per thing that a caller can do about it.
@@ -146,8 +125,11 @@ export {
 // Training runs: from settings to a loop of events, as the command line drives it.
 export { parseTrainConfig, type TrainConfig } from "./train/config.js";
 export type { LoopEvent } from "./train/loop.js";
-export { flowMatching } from "./train/objectives/flow-matching.js";
-export type { Draw, Objective, TrainingBatch } from "./train/objectives/objective.js";
-export { type PaddedDims, type ReflowOptions, reflow, teacherActions } from "./train/objectives/reflow.js";
+export type { Coupling, Pairs } from "./train/couplings/coupling.js";
+export { demonstrations } from "./train/couplings/demonstrations.js";
+export { carryNoise, type PaddedDims, type TeacherOptions, teacherPairs } from "./train/couplings/teacher.js";
+export { timesOf } from "./train/objectives/make-objective.js";
+export type { Figure, Objective, StepLoss, TrainingBatch } from "./train/objectives/objective.js";
+export { type Problem, VelocityMatching, type VelocityMatchingOptions } from "./train/objectives/velocity-matching.js";
 export { openRunFolder, type RunFolder } from "./train/run-folder.js";
 export { type StartOptions, startTraining, type TrainingRun } from "./train/start-training.js";

@@ -1,11 +1,13 @@
 import { formatBigNumber } from "../records/format-number.js";
 import { formatLogLine, type MetricsTracker, metricNames, trackTraining } from "../records/metrics-tracker.js";
 import { RunRecorder } from "../records/run-recorder.js";
+import { RunningMeans } from "../records/running-means.js";
 import { isUserError, messageOf } from "../support/errors.js";
 import { torchVersion } from "../torch/index.js";
 import type { TrainConfig } from "../train/config.js";
 import { trainConfigToJson } from "../train/config-json.js";
 import type { ResumeTarget } from "../train/config-resume.js";
+import { AGREEMENT_STEPS } from "../train/held-out.js";
 import type { LoopEvent } from "../train/loop.js";
 import { openRunFolder } from "../train/run-folder.js";
 import { startTraining, type TrainingRun } from "../train/start-training.js";
@@ -69,6 +71,7 @@ async function follow(
     numEpisodes: run.numEpisodes,
     initialStep: firstStep,
   });
+  const figures = new RunningMeans();
   progress.current = startProgress({ total: config.steps, initialStep: firstStep, stream });
   let step = firstStep;
   let wasInterrupted = false;
@@ -76,9 +79,12 @@ async function follow(
     for await (const event of run.events) {
       step = event.step;
       if (event.kind === "step") {
-        takeStep(event, tracker, progress.current);
+        takeStep(event, tracker, figures, progress.current);
         const isLogged = config.logFreq > 0 && (step % config.logFreq === 0 || step === config.steps);
-        if (isLogged) logMetrics(tracker, logger, recorder);
+        if (isLogged) logMetrics(tracker, figures, logger, recorder);
+      } else if (event.kind === "evaluation") {
+        logger.info(formatAgreement(event.metrics, run));
+        recorder.record({ event: "evaluation", step, metrics: metricNames("eval", event.metrics) });
       } else if (event.kind === "checkpoint") {
         recorder.record({ event: "checkpoint", step, path: event.path });
         logger.info(`Checkpoint policy after step ${step}`);
@@ -122,23 +128,45 @@ function announce(
   logger.info(`num_learnable_params=${numTrainable} (${formatBigNumber(numTrainable)})`);
   logger.info(`num_total_params=${numParameters} (${formatBigNumber(numParameters)})`);
   const method = config.policy.useReflow
-    ? `reflow of ${config.policy.teacherModelPath} (${config.policy.reflowNumInferenceSteps} ${config.reflow.teacherSolver} steps, padded dims: ${config.reflow.paddedDims}, times: ${config.reflow.time.law})`
+    ? `${config.reflow.stage === "distill" ? "distillation" : "reflow"} of ${config.policy.teacherModelPath} (${config.policy.reflowNumInferenceSteps} ${config.reflow.teacherSolver} steps, padded dims: ${config.reflow.paddedDims}, times: ${config.reflow.time.law})`
     : "flow matching on demonstrations";
   logger.info(`Start training: ${method}, on ${policy.device} in ${config.precision}`);
 }
 
-function takeStep(event: Extract<LoopEvent, { kind: "step" }>, tracker: MetricsTracker, progress: Progress): void {
+function takeStep(
+  event: Extract<LoopEvent, { kind: "step" }>,
+  tracker: MetricsTracker,
+  figures: RunningMeans,
+  progress: Progress,
+): void {
   tracker.step();
   tracker.update("loss", event.loss);
   tracker.update("grad_norm", event.gradNorm);
   tracker.update("lr", event.learningRate);
   tracker.update("update_s", event.updateS);
   tracker.update("dataloading_s", event.dataS);
+  for (const { name, value, weight } of event.figures) figures.add(name, value, weight);
   progress.update({ step: event.step, loss: event.loss, learningRate: event.learningRate });
 }
 
-function logMetrics(tracker: MetricsTracker, logger: Logger, recorder: RunRecorder): void {
+function logMetrics(tracker: MetricsTracker, figures: RunningMeans, logger: Logger, recorder: RunRecorder): void {
   logger.info(formatLogLine(tracker));
-  recorder.record({ event: "step", step: tracker.steps, metrics: metricNames("train", tracker.values()) });
+  const metrics = metricNames("train", { ...tracker.values(), ...figures.take() });
+  recorder.record({ event: "step", step: tracker.steps, metrics });
   tracker.resetAverages();
+}
+
+/** `agreement with the teacher on 2 held-out episodes, error / noise explained / spread: 1 step 19 % / -2.60 / 1.09, ...` */
+function formatAgreement(metrics: Readonly<Record<string, number>>, { teacher, numHeldOut }: TrainingRun): string {
+  const number = (name: string, scale = 1): string => {
+    const value = metrics[name];
+    return value === undefined ? "undefined" : String(Number((value * scale).toPrecision(3)));
+  };
+  const atSteps = AGREEMENT_STEPS.map(
+    (n) =>
+      `${n} ${n === 1 ? "step" : "steps"} ${number(`relative_error_${n}`, 100)} % / ${number(`noise_explained_${n}`)} / ${number(`spread_ratio_${n}`)}`,
+  );
+  const whom = teacher ? "the teacher" : "its own converged flow";
+  const where = numHeldOut > 0 ? `${numHeldOut} held-out episodes` : "episodes that it trains on";
+  return `agreement with ${whom} on ${where}, error / noise explained / spread: ${atSteps.join(", ")}`;
 }

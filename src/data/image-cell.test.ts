@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -51,6 +51,15 @@ describe("images", () => {
     );
   });
 
+  it("in CMYK are refused", async () => {
+    const inks = await rgb().toColourspace("cmyk").jpeg().toBuffer();
+    await expect(decode(inks)).rejects.toThrow(
+      new DatasetError(
+        "row 1: expected a PNG or JPEG image, got one that cannot be decoded (expected RGB or grey, got CMYK)",
+      ),
+    );
+  });
+
   it("that are damaged or cut off are refused, whatever the damage", async () => {
     const [png, jpeg] = [await rgb().png().toBuffer(), await rgb().jpeg().toBuffer()];
     for (const file of [png, jpeg]) {
@@ -80,6 +89,23 @@ describe("images stored as files", () => {
     expect((await read("frame.png")).data).toEqual(planarPicture(3, WIDTH, HEIGHT));
     expect((await read("./images/../frame.png")).data).toEqual(planarPicture(3, WIDTH, HEIGHT));
     expect((await read(new TextEncoder().encode("frame.png"))).shape).toEqual([3, HEIGHT, WIDTH]);
+  });
+
+  it("are found in the images folder when the path is one of the machine that recorded them", async () => {
+    const folder = "images/observation.images.a/episode-000002";
+    await mkdir(join(root, folder), { recursive: true });
+    await copyFile(join(root, "frame.png"), join(root, folder, "frame-000001.png"));
+    const elsewhere = `/home/someone/lerobot/me/thing/${folder}/frame-000001.png`;
+    expect((await read(elsewhere)).data).toEqual(planarPicture(3, WIDTH, HEIGHT));
+    const byName = { bytes: null, path: "frame-000001.png" };
+    const found = await decodeImageCell(byName, root, "row 1", ["images/observation.images.b", folder]);
+    expect(found.data).toEqual(planarPicture(3, WIDTH, HEIGHT));
+    await expect(decodeImageCell(byName, root, "row 1", ["images/observation.images.b"])).rejects.toThrow(
+      `row 1: expected an image file at ${join(root, "frame-000001.png")}, got an error (ENOENT`,
+    );
+    await expect(read(`/home/someone/${folder}/frame-000009.png`)).rejects.toThrow(
+      `row 1: expected a path inside the dataset's folder, got "/home/someone/${folder}/frame-000009.png"`,
+    );
   });
 
   it("must lie in the dataset's folder and be there", async () => {

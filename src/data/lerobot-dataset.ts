@@ -59,6 +59,10 @@ function checkOptions(options: LeRobotDatasetOptions): void {
   if (problems.length > 0) throw new ConfigError("LeRobotDataset.open", problems);
 }
 
+/** Where LeRobot's recorder leaves an episode's frames as files, in the v2.1 and in the v3.0 layout. */
+const frameFolders = (camera: string, episode: number): readonly string[] =>
+  ["_", "-"].map((sign) => `images/${camera}/episode${sign}${String(episode).padStart(6, "0")}`);
+
 /**
  * A LeRobot dataset on disk, read frame by frame.
  *
@@ -198,9 +202,11 @@ export class LeRobotDataset implements AsyncIterable<DatasetItem>, AsyncDisposab
     episode: EpisodeMetadata,
   ): Promise<HostArray[]> {
     const images: HostArray[] = [];
+    const { root } = this.metadata;
     for (const [k, row] of rows.entries()) {
       const where = `${file.parquet.path}: ${camera} of episode ${episode.index}, frame ${frames[k]! - episode.from}`;
-      images.push(await decodeImageCell(await this.#table.imageCell(file, camera, row), this.metadata.root, where));
+      const cell = await this.#table.imageCell(file, camera, row);
+      images.push(await decodeImageCell(cell, root, where, frameFolders(camera, episode.index)));
     }
     return images;
   }

@@ -18,6 +18,19 @@ export abstract class Module {
     }
   }
 
+  /** This module and every one below it with its dotted path. */
+  *namedModules(path = ""): IterableIterator<[path: string, module: Module]> {
+    yield [path, this];
+    const below = path === "" ? "" : `${path}.`;
+    for (const [name, value] of Object.entries(this)) {
+      if (value instanceof Module) yield* value.namedModules(`${below}${name}`);
+      else if (Array.isArray(value)) {
+        for (const [i, item] of value.entries())
+          if (item instanceof Module) yield* item.namedModules(`${below}${name}.${i}`);
+      }
+    }
+  }
+
   parameters(): Tensor[] {
     return Array.from(this.namedParameters(), ([, parameter]) => parameter);
   }

@@ -1,17 +1,25 @@
 /** What a policy folder holds and whether it is whole, without loading its network. */
 import { dirname, join } from "node:path";
-import { configWarnings, type NormalizationMode, type PolicyFeature, type SmolVLAConfig } from "../smolvla/config.js";
+import {
+  configWarnings,
+  type NormalizationMode,
+  type PolicyFeature,
+  parseSmolVLAConfig,
+  type SmolVLAConfig,
+} from "../smolvla/config.js";
 import { WEIGHTS_FILE } from "../smolvla/load.js";
 import { isUserError } from "../support/errors.js";
 import { inspectWeights, type WeightsReport } from "./inspect-weights.js";
+import { migrateProcessors } from "./old-layout/migrate-processors.js";
+import { currentName } from "./old-layout/stored-names.js";
+import { readPolicyJson } from "./policy-files.js";
 import { loadProcessorPipeline } from "./processors/load-pipeline.js";
 import { missingStatistics } from "./processors/missing-statistics.js";
 import { neededStatistics } from "./processors/normalization.js";
-import { isNormalization, type ProcessorPipeline } from "./processors/pipeline.js";
+import { isNormalization, PIPELINE_NAMES, type ProcessorPipeline } from "./processors/pipeline.js";
 import { statisticsHash } from "./processors/statistics.js";
 import { type Provenance, readProvenance } from "./provenance.js";
 import { findVlmConfig } from "./resources.js";
-import { readPolicyConfig } from "./smolvla-policy.js";
 
 export interface PolicyReport {
   readonly folder: string;
@@ -56,14 +64,18 @@ export async function inspectPolicy(folder: string): Promise<PolicyReport> {
       return undefined;
     }
   };
-  const config = await readPolicyConfig(folder);
+  const { json, path, old } = await readPolicyJson(folder);
+  const config = parseSmolVLAConfig(json, path);
   const provenance = await attempt(readProvenance(folder));
   const besides = [dirname(folder), ...(provenance?.resourceFolders ?? [])];
   const vlmConfig = await attempt(findVlmConfig(config.vlmModelName, besides));
-  const weights = await attempt(inspectWeights(join(folder, WEIGHTS_FILE), config, vlmConfig));
-  const preprocessor = await attempt(loadProcessorPipeline(folder, "policy_preprocessor"));
-  const postprocessor = await attempt(loadProcessorPipeline(folder, "policy_postprocessor"));
-  const processors = [preprocessor, postprocessor].filter((pipeline) => pipeline !== undefined);
+  const weights = await attempt(inspectWeights(join(folder, WEIGHTS_FILE), config, vlmConfig, old && currentName));
+  const migrated = old && (await attempt(migrateProcessors(folder, old, config)));
+  const processors: ProcessorPipeline[] = Object.values(migrated?.processors ?? {});
+  for (const name of old === undefined ? PIPELINE_NAMES : []) {
+    const pipeline = await attempt(loadProcessorPipeline(folder, name));
+    if (pipeline !== undefined) processors.push(pipeline);
+  }
   const features = reportFeatures(config, processors);
   return {
     folder,
@@ -73,6 +85,7 @@ export async function inspectPolicy(folder: string): Promise<PolicyReport> {
     processors,
     provenance,
     warnings: [
+      ...(migrated?.warnings ?? []),
       ...configWarnings(config),
       ...statisticsWarnings(features),
       ...provenanceWarnings(provenance, processors),

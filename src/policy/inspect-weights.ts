@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { fromCheckpointName, toCheckpointName } from "../smolvla/checkpoint-names.js";
 import type { SmolVLAConfig } from "../smolvla/config.js";
-import { describeSmolVLA } from "../smolvla/load.js";
+import { type CurrentName, describeSmolVLA } from "../smolvla/load.js";
 import { NETWORK_PARTS, type NetworkPart, networkPart } from "../smolvla/network-part.js";
 import { isTrainable } from "../smolvla/trainable.js";
 import type { VlmConfig } from "../smolvla/vlm-config.js";
@@ -44,14 +44,22 @@ export interface WeightMisfits {
  * What a weights file holds, from its header alone: no weight is read.
  *
  * @param vlmConfig undefined if it could not be found
+ * @param currentName for files whose tensors have other names than the published ones
  * @throws CheckpointError if the file is missing or damaged
  */
 export async function inspectWeights(
   path: string,
   config: SmolVLAConfig,
   vlmConfig: VlmConfig | undefined,
+  currentName: CurrentName = (stored) => stored,
 ): Promise<WeightsReport> {
-  const { entries } = await readSafetensorsHeader(path);
+  const header = await readSafetensorsHeader(path);
+  const entries = new Map(
+    [...header.entries].flatMap(([stored, entry]) => {
+      const name = currentName(stored);
+      return name === undefined ? [] : [[name, entry] as const];
+    }),
+  );
   const parts = new Map(NETWORK_PARTS.map((part) => [part, { numParameters: 0, numTrainable: 0 }]));
   const dtypes = new Map<HostDType, { numTensors: number; numParameters: number }>();
   for (const [published, { dtype, shape }] of entries) {

@@ -40,6 +40,12 @@ export function toModelInput(arrays: Arrays, config: SmolVLAConfig, device: stri
   }));
 }
 
+/** The state of a processed batch as the network takes it: float32 `[B, maxStateDim]`, on the device. @throws ShapeError */
+export function toStateVector(arrays: Arrays, config: SmolVLAConfig, device: string): Tensor {
+  const batchSize = required(arrays, "observation.state").shape[0]!;
+  return scope(() => stateVector(arrays, config, batchSize, (array) => toDevice(tensorFromHost(array), device)));
+}
+
 function required(arrays: Arrays, name: string): HostArray {
   const array = arrays[name];
   if (array !== undefined) return array;

@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { euler, sampleNoise, solve, type VelocityField } from "../flow/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
-import { actionDim, configWarnings, parseSmolVLAConfig, type SmolVLAConfig, toSmolVLAJson } from "../smolvla/config.js";
+import { actionDim, configWarnings, type SmolVLAConfig, toSmolVLAJson } from "../smolvla/config.js";
 import { type BuildOptions, loadSmolVLA, saveSmolVLA } from "../smolvla/load.js";
 import type { Precision } from "../smolvla/precision.js";
 import type { ModelInput, SmolVLA } from "../smolvla/smolvla.js";
@@ -12,7 +12,6 @@ import type { VlmConfig } from "../smolvla/vlm-config.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
 import { ShapeError } from "../support/errors.js";
 import { type HostArray, hostArray } from "../support/host-array.js";
-import { readJson } from "../support/read-json.js";
 import {
   defaultDevice,
   expectDevice,
@@ -26,7 +25,7 @@ import {
   toDevice,
 } from "../torch/index.js";
 import { cropActions, toModelInput } from "./model-input.js";
-import { loadProcessorPipeline } from "./processors/load-pipeline.js";
+import { readPolicyFiles } from "./policy-files.js";
 import type { ProcessorPipelines } from "./processors/pipeline.js";
 import { type ProcessorBatch, runPostprocessor, runPreprocessor } from "./processors/run-pipeline.js";
 import { saveProcessorPipeline } from "./processors/save-pipeline.js";
@@ -43,6 +42,11 @@ export interface LoadOptions {
   readonly revision?: string;
   /** used in place of the folder's own `config.json` */
   readonly config?: SmolVLAConfig;
+  /**
+   * what to do with an old policy whose statistics were never set; `leave out` is for who puts others in their place.
+   * Undefined is `refuse`
+   */
+  readonly unsetStatistics?: "refuse" | "leave out";
 }
 
 export interface PredictOptions {
@@ -73,6 +77,8 @@ export interface PolicyParts {
   readonly precision: Precision;
   /** folders in which relative names were looked up, so that a copy of the policy can find them too */
   readonly resourceFolders: readonly string[];
+  /** what was done to read the policy from an older layout, as sentences */
+  readonly migrationWarnings?: readonly string[] | undefined;
 }
 
 export class SmolVLAPolicy {
@@ -85,6 +91,7 @@ export class SmolVLAPolicy {
   readonly device: string;
   readonly precision: Precision;
   readonly resourceFolders: readonly string[];
+  readonly migrationWarnings: readonly string[];
   readonly #queue: HostArray[] = [];
 
   constructor(parts: PolicyParts) {
@@ -97,30 +104,30 @@ export class SmolVLAPolicy {
     this.device = parts.device;
     this.precision = parts.precision;
     this.resourceFolders = parts.resourceFolders;
+    this.migrationWarnings = parts.migrationWarnings ?? [];
   }
 
   /**
-   * A trained policy from its folder or Hub id.
+   * A trained policy from its folder or Hub id. One in the layout of LeRobot up to 0.3 is migrated in memory, see `warnings`.
    *
    * @throws CheckpointError or ConfigError naming the file, and what a policy folder holds
    */
   static async load(nameOrPath: string, options: LoadOptions = {}): Promise<SmolVLAPolicy> {
     const folder = await resolveFolder({ nameOrPath, kind: "model", revision: options.revision });
-    const config = options.config ?? (await readPolicyConfig(folder));
-    const processors = {
-      preprocessor: await loadProcessorPipeline(folder, "policy_preprocessor"),
-      postprocessor: await loadProcessorPipeline(folder, "policy_postprocessor"),
-    };
+    const files = await readPolicyFiles(folder, options);
+    const { processors } = files;
+    const config = options.config ?? files.config;
     const resourceFolders = [...(options.besides ?? []), ...(await resourceFoldersOf(folder))];
     const resources = await findPolicyResources(config, processors, resourceFolders);
     const build = buildOptions(config, resources, options);
-    const model = await loadSmolVLA(folder, build);
-    return new SmolVLAPolicy({ ...build, ...resources, model, processors, resourceFolders });
+    const model = await loadSmolVLA(folder, build, files.currentName);
+    const { warnings: migrationWarnings } = files;
+    return new SmolVLAPolicy({ ...build, ...resources, model, processors, resourceFolders, migrationWarnings });
   }
 
-  /** What in the configuration has no effect here, as sentences. */
+  /** What in the configuration has no effect here, and what was done to read an old policy, as sentences. */
   get warnings(): readonly string[] {
-    return configWarnings(this.config);
+    return [...this.migrationWarnings, ...configWarnings(this.config)];
   }
 
   /** The same policy around another network on the same vision-language model. */
@@ -224,21 +231,6 @@ export class SmolVLAPolicy {
   dispose(): void {
     this.model.dispose();
   }
-}
-
-/**
- * The configuration in a policy folder.
- *
- * @throws CheckpointError saying what a policy folder holds, if there is none
- */
-export async function readPolicyConfig(folder: string): Promise<SmolVLAConfig> {
-  const path = join(folder, "config.json");
-  const json = await readJson(
-    path,
-    "A LeRobot policy folder holds config.json, model.safetensors, policy_preprocessor.json and policy_postprocessor.json; " +
-      "in a training run it is checkpoints/NUMBER/pretrained_model",
-  );
-  return parseSmolVLAConfig(json, path);
 }
 
 /** How to build a policy's network here. */

@@ -30,6 +30,7 @@ import {
   expectShape,
   le,
   ones,
+  recompute,
   scope,
   silu,
   type Tensor,
@@ -56,6 +57,10 @@ export interface Prefix {
   readonly crossRotary: Rotary;
 }
 
+/** All that a layer computes with, but its weights: hidden states, then what it reads of the prefix. */
+type LayerInputs = [x: Tensor, key: Tensor, value: Tensor, mask: Tensor, cos: Tensor, sin: Tensor];
+type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
+
 /** Width of the expert's MLP: 8/3 of its hidden width, up to the next multiple of 256. */
 const intermediateSize = (hiddenSize: number): number => {
   const twoThirds = Math.floor((2 * hiddenSize) / 3);
@@ -70,6 +75,11 @@ export class ActionExpert extends Module {
   readonly actionOut: Linear;
   readonly timeIn: Linear;
   readonly timeOut: Linear;
+  /**
+   * Whether layers forget what happens inside them and run a second time in a backward pass: less memory, more time.
+   * Values and gradients are the same up to rounding.
+   */
+  recomputesLayers = false;
   readonly #config: SmolVLAConfig;
   readonly #width: number;
   readonly #headDim: number;
@@ -149,24 +159,31 @@ export class ActionExpert extends Module {
     const both = cat([actions, expand(unsqueeze(when, 1), actions.shape)], 2);
     let x = this.timeOut.forward(silu(this.timeIn.forward(both)));
     for (const i of this.layers.keys()) {
-      const input = x;
-      x = scope(() => this.#throughLayer(i, input, prefix));
+      const inputs = [x, ...this.#seenBy(i, prefix)];
+      const body = (...given: Tensor[]): Tensor => this.#throughLayer(i, given as LayerInputs);
+      x = this.recomputesLayers ? recompute(body, inputs, this.layers[i]!.parameters()) : scope(() => body(...inputs));
     }
     return this.actionOut.forward(toDtype(this.finalNorm.forward(x), "float32"));
   }
 
-  /** `[B, A, D]` -> `[B, A, D]` */
-  #throughLayer(i: number, x: Tensor, prefix: Prefix): Tensor {
-    const layer = this.layers[i]!;
+  /** What a layer reads of the prefix. */
+  #seenBy(i: number, prefix: Prefix): Tail<LayerInputs> {
     const { key, value } = prefix.layers[i]!;
+    const [mask, rotary] = isJointLayer(this.#config, i)
+      ? [prefix.jointMask, prefix.jointRotary]
+      : [prefix.crossMask, prefix.crossRotary];
+    return [key, value, mask, rotary.cos, rotary.sin];
+  }
+
+  /** `[B, A, D]` -> `[B, A, D]` */
+  #throughLayer(i: number, [x, key, value, mask, cos, sin]: LayerInputs): Tensor {
+    const layer = this.layers[i]!;
     const normed = layer.inputNorm.forward(x);
-    const query = layer.queries(normed);
-    if (!isJointLayer(this.#config, i)) {
-      return layer.finish(x, attend(rotate(query, prefix.crossRotary), key, value, prefix.crossMask));
-    }
-    const keys = cat([key, rotate(layer.keys(normed), prefix.jointRotary)], 2);
+    const query = rotate(layer.queries(normed), { cos, sin });
+    if (!isJointLayer(this.#config, i)) return layer.finish(x, attend(query, key, value, mask));
+    const keys = cat([key, rotate(layer.keys(normed), { cos, sin })], 2);
     const values = cat([value, layer.values(normed)], 2);
-    return layer.finish(x, attend(rotate(query, prefix.jointRotary), keys, values, prefix.jointMask));
+    return layer.finish(x, attend(query, keys, values, mask));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Weights into the network and out of it: from a policy's checkpoint, from a base model, or from nothing. */
 import { join } from "node:path";
-import type { InitialLaw } from "../nn/index.js";
+import { type InitialLaw, mergedWeights, type ParameterSource } from "../nn/index.js";
 import { CheckpointError } from "../support/errors.js";
 import { type SafetensorsSource, writeSafetensors } from "../support/safetensors.js";
 import {
@@ -16,6 +16,7 @@ import {
   toDevice,
   uniform_,
 } from "../torch/index.js";
+import { isLoraParameter } from "./adapter-targets.js";
 import { fromCheckpointName, toCheckpointName, VLM_PREFIX } from "./checkpoint-names.js";
 import type { SmolVLAConfig } from "./config.js";
 import { computeDtype, type Precision } from "./precision.js";
@@ -49,6 +50,9 @@ export function drawInitial(shape: readonly number[], law: InitialLaw, generator
     : uniform_(values, -law.bound, law.bound, generator);
 }
 
+/** The published name of a tensor in a file that names it otherwise; undefined for one that is no weight. */
+export type CurrentName = (stored: string) => string | undefined;
+
 /** Takes tensors of a file one by one and remembers what was missing or did not fit. */
 class FileReader {
   readonly #tensors: Map<string, Tensor>;
@@ -61,8 +65,21 @@ class FileReader {
     this.#tensors = tensors;
   }
 
-  static async open(path: string): Promise<FileReader> {
-    return new FileReader(path, await mapSafetensors(path));
+  /** @param currentName see `loadSmolVLA` */
+  static async open(path: string, currentName: CurrentName = (stored) => stored): Promise<FileReader> {
+    const tensors = new Map<string, Tensor>();
+    const twice: string[] = [];
+    for (const [stored, tensor] of await mapSafetensors(path)) {
+      const name = currentName(stored);
+      if (name !== undefined && !tensors.has(name)) tensors.set(name, tensor);
+      else tensor.dispose();
+      if (name !== undefined && tensors.get(name) !== tensor) twice.push(name);
+    }
+    if (twice.length > 0) {
+      for (const tensor of tensors.values()) tensor.dispose();
+      throw new CheckpointError(`smolvla.load: ${path}: expected every weight once, got "${twice[0]}" under two names`);
+    }
+    return new FileReader(path, tensors);
   }
 
   take(name: string, shape: readonly number[]): Tensor {
@@ -99,7 +116,7 @@ class FileReader {
 
 function adviceFor(unexpected: readonly string[]): string {
   if (unexpected.some((name) => /^(un)?normalize_/.test(name))) {
-    return "This file keeps its normalisation inside the weights, as LeRobot did up to 0.3. Migrate it with LeRobot's migrate_policy_normalization script";
+    return "This file keeps its normalisation inside the weights, as LeRobot did up to 0.3, but has processors beside it. Remove what does not belong together";
   }
   if (unexpected.some((name) => name.includes("._orig_mod."))) {
     return "These are the names of a compiled model. Save the policy uncompiled";
@@ -110,9 +127,11 @@ function adviceFor(unexpected: readonly string[]): string {
 /**
  * The network of a policy folder. Values are taken from the file whatever their type there, as stock LeRobot does;
  * unlike it, a missing or unexpected tensor is an error.
+ *
+ * @param currentName for files whose tensors have other names than the published ones
  */
-export async function loadSmolVLA(folder: string, options: BuildOptions): Promise<SmolVLA> {
-  const reader = await FileReader.open(join(folder, WEIGHTS_FILE));
+export async function loadSmolVLA(folder: string, options: BuildOptions, currentName?: CurrentName): Promise<SmolVLA> {
+  const reader = await FileReader.open(join(folder, WEIGHTS_FILE), currentName);
   const model = SmolVLA.build(
     (name, shape) => placed(reader.take(toCheckpointName(name), shape), name, options),
     options.config,
@@ -153,6 +172,12 @@ export async function initializeSmolVLA(
   return model;
 }
 
+/** Values of an expert that was never trained, drawn as for a new policy, for `SmolVLA.withExpert`. */
+export const drawInitialExpert =
+  (options: BuildOptions, generator: Generator): ParameterSource =>
+  (name, shape, law) =>
+    placed(drawInitial(shape, law, generator), name, options);
+
 /** The network's shapes and counts without its memory: every parameter is on the meta device. */
 export const describeSmolVLA = (config: SmolVLAConfig, vlmConfig: VlmConfig): SmolVLA =>
   SmolVLA.build(
@@ -162,8 +187,19 @@ export const describeSmolVLA = (config: SmolVLAConfig, vlmConfig: VlmConfig): Sm
     { fakeImage: 0, globalImage: 0 },
   );
 
+/** A weight that is made when its turn to be written comes, and freed then. */
+const mergedSource = (shape: readonly number[], make: () => Tensor): SafetensorsSource => ({
+  dtype: "float32",
+  shape,
+  bytes: () => {
+    using weight = make();
+    return tensorSource(weight).bytes();
+  },
+});
+
 /**
- * Writes the network as a policy's `model.safetensors`, under the published names and in their order.
+ * Writes the network as a policy's `model.safetensors`, under the published names and in their order. An adapter's corrections
+ * are merged into the weights.
  *
  * @param masters float32 values to write in place of a parameter's own, by our name: what an optimizer keeps of weights
  *   that are computed with in lower precision
@@ -174,8 +210,12 @@ export async function saveSmolVLA(
   masters: ReadonlyMap<string, Tensor> = new Map(),
 ): Promise<void> {
   const tensors = new Map<string, SafetensorsSource>();
+  const merged = mergedWeights(model);
   for (const [name, parameter] of model.namedParameters()) {
-    tensors.set(toCheckpointName(name), tensorSource(masters.get(name) ?? parameter));
+    if (isLoraParameter(name)) continue;
+    const make = merged.get(name);
+    const source = make ? mergedSource(parameter.shape, make) : tensorSource(masters.get(name) ?? parameter);
+    tensors.set(toCheckpointName(name), source);
   }
   await writeSafetensors(join(folder, WEIGHTS_FILE), tensors);
 }

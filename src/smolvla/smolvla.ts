@@ -1,8 +1,9 @@
 /** The SmolVLA network: a vision-language model that reads, an action expert that acts. It knows no flows. */
-import { Module, type ParameterSource, within } from "../nn/index.js";
-import { clone, detach, keep, noGrad, scope, type Tensor } from "../torch/index.js";
+import { Module, mergedWeights, type ParameterSource, within } from "../nn/index.js";
+import { clone, detach, keep, noGrad, scope, type Tensor, toDtype } from "../torch/index.js";
 import { ActionExpert, type Prefix } from "./action-expert.js";
 import type { SmolVLAConfig } from "./config.js";
+import type { LoraConfig } from "./lora-config.js";
 import { type Context, type ContextInput, type ImageTokenIds, VisionLanguageModel } from "./vision-language-model.js";
 import type { VlmConfig } from "./vlm-config.js";
 
@@ -15,11 +16,22 @@ export interface ModelInput extends ContextInput {
 export class SmolVLA extends Module {
   readonly vlm: VisionLanguageModel;
   readonly expert: ActionExpert;
+  /** of the low-rank corrections in the network's linear layers, if it has any */
+  adapter: LoraConfig | undefined = undefined;
+  /** whether the vision-language model is another network's, which would change with it */
+  readonly borrowsModel: boolean;
   readonly #config: SmolVLAConfig;
   readonly #vlmConfig: VlmConfig;
 
-  private constructor(vlm: VisionLanguageModel, expert: ActionExpert, config: SmolVLAConfig, vlmConfig: VlmConfig) {
+  private constructor(
+    vlm: VisionLanguageModel,
+    expert: ActionExpert,
+    config: SmolVLAConfig,
+    vlmConfig: VlmConfig,
+    borrowsModel = false,
+  ) {
     super();
+    this.borrowsModel = borrowsModel;
     this.vlm = vlm;
     this.expert = expert;
     this.#config = config;
@@ -49,18 +61,27 @@ export class SmolVLA extends Module {
 
   /**
    * A second policy network on the same vision-language model (no second copy of it), with an expert of its own that
-   * starts as a copy of this one's.
+   * starts as a copy of this one's, with an adapter's corrections merged into the weights.
    */
   withCopiedExpert(config: SmolVLAConfig = this.#config): SmolVLA {
-    const parameters = new Map(this.expert.namedParameters());
-    const source: ParameterSource = (name) => scope(() => keep(noGrad(() => clone(detach(parameters.get(name)!)))));
+    const parameters = new Map(this.namedParameters());
+    const merged = mergedWeights(this);
+    const copyOf = (name: string): Tensor => {
+      const parameter = detach(parameters.get(name)!);
+      const weight = merged.get(name)?.();
+      return weight === undefined ? clone(parameter) : toDtype(weight, parameter.dtype);
+    };
+    return this.withExpert((name) => scope(() => keep(noGrad(() => copyOf(name)))), config);
+  }
+
+  /**
+   * A second policy network on the same vision-language model, whose expert's parameters `source` is asked for. The expert
+   * may have another size; it must have as many layers of the language model.
+   */
+  withExpert(source: ParameterSource, config: SmolVLAConfig): SmolVLA {
     const numLayers = numLayersOf(this.#config, this.#vlmConfig);
-    return new SmolVLA(
-      this.vlm,
-      new ActionExpert(source, config, this.#vlmConfig.text, numLayers),
-      config,
-      this.#vlmConfig,
-    );
+    const expert = new ActionExpert(within(source, "expert"), config, this.#vlmConfig.text, numLayers);
+    return new SmolVLA(this.vlm, expert, config, this.#vlmConfig, true);
   }
 
   /** Images and language, which policies on the same vision-language model can share. */

@@ -1,16 +1,23 @@
 import type { SmolVLAConfig } from "./config.js";
+import { numLayersOf } from "./smolvla.js";
+import type { VlmConfig } from "./vlm-config.js";
 
 /** The settings of a policy that decide what of it is trained. */
 export type TrainableSettings = Pick<SmolVLAConfig, "trainExpertOnly" | "freezeVisionEncoder" | "trainStateProj">;
 
 /**
- * Whether training changes a parameter, as in LeRobot up to 0.5:
+ * Whose rule decides what stays frozen in a language model that is trained: that of LeRobot 0.4 to 0.6.0, or that of 0.6.1
+ * and later. With `train_expert_only` they are the same.
+ */
+export const FREEZE_PATTERNS = ["0.4", "0.6"] as const;
+export type FreezePattern = (typeof FREEZE_PATTERNS)[number];
+
+/**
+ * Whether training changes a parameter, as in LeRobot up to 0.6.0:
  *
  * - the action expert and its projections always, but the state projection only with `train_state_proj`;
  * - the vision-language model only without `train_expert_only`, and then its vision tower only without
  *   `freeze_vision_encoder`, and its unused output head never.
- *
- * LeRobot from 0.6 on also freezes the last language layer and the last norm there: they have no part in the loss.
  *
  * @param name our own field path, as `namedParameters` of the whole network gives it
  *
@@ -22,4 +29,31 @@ export function isTrainable(name: string, settings: TrainableSettings): boolean 
   if (name.startsWith("expert.")) return true;
   if (settings.trainExpertOnly || name.startsWith("vlm.unusedHead.")) return false;
   return !(settings.freezeVisionEncoder && name.startsWith("vlm.vision."));
+}
+
+/**
+ * Which parameters training changes in a network, by the rule of a LeRobot version.
+ *
+ * Pattern `0.4` is `isTrainable`. Pattern `0.6` also freezes what has no part in the loss when the language model is trained:
+ * its final norm and its last layer. Where the expert has fewer layers than the language model, it freezes the last layer but
+ * one as well, as LeRobot does.
+ *
+ * @param vlmConfig gives the number of layers where the configuration leaves it open
+ * @returns a claim about a parameter, by our own field path
+ *
+ * Reference: LeRobot 0.6.1, `SmolVLMWithExpertModel.set_requires_grad`.
+ */
+export function freezeRule(
+  pattern: FreezePattern,
+  config: SmolVLAConfig,
+  vlmConfig: VlmConfig,
+): (name: string) => boolean {
+  if (pattern === "0.4") return (name) => isTrainable(name, config);
+  const numLayers = numLayersOf(config, vlmConfig);
+  const frozenLayers = (config.numExpertLayers ?? numLayers) === numLayers ? 1 : 2;
+  const frozen = [
+    "vlm.finalNorm.",
+    ...Array.from({ length: frozenLayers }, (_, i) => `vlm.layers.${numLayers - 1 - i}.`),
+  ];
+  return (name) => isTrainable(name, config) && !frozen.some((start) => name.startsWith(start));
 }

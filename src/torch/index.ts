@@ -24,6 +24,7 @@ export * from "./ops/normalize.js";
 export * from "./ops/pointwise.js";
 export * from "./ops/reduce.js";
 export * from "./ops/select.js";
+export { recompute } from "./recompute.js";
 export { mapSafetensors, tensorSource } from "./safetensors.js";
 export { disposeAll, forEachTensor, keep, scope } from "./scope.js";
 export { expectShape } from "./shape.js";

@@ -39,6 +39,11 @@ export interface Native {
     retainGraph: boolean,
     createGraph: boolean,
   ): (Handle | null)[];
+  recompute(
+    result: Handle,
+    inputs: readonly Handle[],
+    backward: (gradient: Handle, saved: readonly Handle[]) => (Handle | null)[],
+  ): Handle;
   numDevices(type: string): number;
   synchronize(device: string): void;
   peakMemory(device: string): number;

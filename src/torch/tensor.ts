@@ -119,6 +119,14 @@ export class Tensor {
     this.dispose();
   }
 
+  /** internal: gives up its handle, which its new owner frees; this object is then as good as disposed. */
+  release(): Handle {
+    const { handle } = this;
+    if (this.#isWatched) forgotten.unregister(this);
+    this.#handle = undefined;
+    return handle;
+  }
+
   /** internal: handed from a closing scope to the one around it. */
   leaveScope(): void {
     if (!adoptIntoScope(this)) this.watchForCollection();

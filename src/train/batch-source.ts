@@ -2,6 +2,7 @@ import { BatchSampler, collate, LeRobotDataset, type LeRobotDatasetOptions } fro
 import type { ProcessorPipeline } from "../policy/processors/pipeline.js";
 import { type ProcessorBatch, runPreprocessor } from "../policy/processors/run-pipeline.js";
 import { type LanguageTokenizer, loadTokenizer } from "../policy/tokenizer.js";
+import { batchNumber, type Reuse } from "./batch-order.js";
 
 /** Everything that makes the batches of a run, as plain data that can be sent to a worker thread. */
 export interface BatchPlan {
@@ -11,6 +12,8 @@ export interface BatchPlan {
   readonly batchSize: number;
   /** of the order in which frames are visited */
   readonly seed: number;
+  /** how often batches come again; never if left out */
+  readonly reuse?: Reuse;
 }
 
 /** Makes the processed batch of any training step: read, decoded, normalised, tokenised. Needs no libtorch. */
@@ -31,10 +34,11 @@ export class BatchSource {
     return new BatchSource(plan, await LeRobotDataset.open(plan.dataset), await loadTokenizer(plan.tokenizerFolder));
   }
 
-  /** @param step counted from 0 over the whole run; which frames it gets depends on it and the seed alone */
+  /** @param step counted from 0 over the whole run; which frames it gets depends on it, the seed and the reuse alone */
   async batch(step: number): Promise<ProcessorBatch> {
     const items = [];
-    for (const index of this.#sampler.indices(step)) items.push(await this.#dataset.item(index));
+    for (const index of this.#sampler.indices(batchNumber(step, this.#plan.reuse)))
+      items.push(await this.#dataset.item(index));
     return runPreprocessor(this.#plan.preprocessor, collate(items), this.#tokenizer);
   }
 

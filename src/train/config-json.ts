@@ -1,5 +1,5 @@
 import { parseTrainConfig, type TrainConfig } from "./config.js";
-import { snakeKeys } from "./config-keys.js";
+import { snakeKeys, snakeSection } from "./config-keys.js";
 
 /**
  * A resolved configuration as plain JSON with the names of files and command lines, from which `trainConfigFromJson`
@@ -15,7 +15,10 @@ export function trainConfigToJson(config: TrainConfig): Readonly<Record<string, 
     scheduler: config.scheduler ? snakeKeys(config.scheduler) : null,
     eval: snakeKeys(config.eval),
     wandb: snakeKeys(config.wandb),
-    reflow: { ...snakeKeys(config.reflow), time: snakeKeys(config.reflow.time) },
+    ema: snakeSection(config.ema),
+    held_out: snakeSection(config.heldOut),
+    flow_matching: snakeSection(config.flowMatching),
+    reflow: snakeSection(config.reflow),
   };
 }
 

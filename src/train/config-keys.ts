@@ -29,3 +29,29 @@ export const snakeKeys = (section: object): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(section).map(([name, value]) => [snakeCase(name), value === undefined ? null : value]),
   );
+
+type IsSection<Value> = Value extends readonly unknown[] ? false : Value extends object ? true : false;
+
+/** A section with the program's names, its inner sections too. */
+export type CamelSection<Section> = {
+  readonly [Name in keyof Section as Name extends string ? CamelCase<Name> : never]: IsSection<
+    Section[Name]
+  > extends true
+    ? CamelSection<Section[Name]>
+    : NullToUndefined<Section[Name]>;
+};
+
+const isSection = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A section with the program's names; all levels. */
+export const camelSection = <Section extends object>(section: Section): CamelSection<Section> =>
+  Object.fromEntries(
+    Object.entries(camelKeys(section)).map(([name, value]) => [name, isSection(value) ? camelSection(value) : value]),
+  ) as CamelSection<Section>;
+
+/** The inverse of `camelSection`. */
+export const snakeSection = (section: object): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(snakeKeys(section)).map(([name, value]) => [name, isSection(value) ? snakeSection(value) : value]),
+  );

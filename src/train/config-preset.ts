@@ -3,7 +3,9 @@ import { ConfigError, type ConfigProblem } from "../support/errors.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 import type { OptimizerSettings, SchedulerSettings, TrainConfig } from "./config.js";
 import { camelKeys } from "./config-keys.js";
+import { isPresetField } from "./config-policy-fields.js";
 import { OPTIMIZER, SCHEDULER } from "./config-schema.js";
+import { DEFAULT_BATCH_SIZE, defaultSteps, roundPreset } from "./round-preset.js";
 
 /** The part of a policy's `config.json` that says how it likes to be trained, with SmolVLA's defaults. */
 const PRESET = z.object({
@@ -79,17 +81,67 @@ export type SettledTrainConfig = TrainConfig & {
 };
 
 /**
- * The configuration with optimizer and schedule filled in: the policy's preset, or those of the configuration itself if
- * presets are switched off, or if a run continues that had settled on them.
+ * The fields of a policy's `config.json` from which a round is trained: a reflow round has a preset of its own, since its
+ * teacher's fields say how the teacher was trained; what the run's settings say comes first.
  *
  * @param policyFields the policy's `config.json`, after overrides
+ * @param teacherRound k of the flow that a reflow run starts from; undefined for flow matching, which takes the policy's fields
+ */
+export function fieldsOfRound(
+  { policy, steps }: TrainConfig,
+  policyFields: Readonly<Record<string, unknown>>,
+  teacherRound: number | undefined,
+): Readonly<Record<string, unknown>> {
+  if (teacherRound === undefined) return policyFields;
+  const preset = roundPreset(teacherRound);
+  return {
+    ...policyFields,
+    optimizer_lr: preset.optimizerLr,
+    optimizer_grad_clip_norm: preset.optimizerGradClipNorm,
+    scheduler_warmup_steps: preset.schedulerWarmupSteps,
+    scheduler_decay_steps: steps,
+    scheduler_decay_lr: PRESET.shape.scheduler_decay_lr.parse(undefined),
+    ...Object.fromEntries(Object.entries(policy.fields).filter(([name]) => isPresetField(name))),
+  };
+}
+
+/**
+ * The configuration with optimizer and schedule filled in: the preset of the policy or round, or those of the configuration
+ * itself if presets are switched off, or if a run continues that had settled on them.
+ *
+ * @param policyFields the policy's `config.json`, after overrides
+ * @param teacherRound see `fieldsOfRound`
  */
 export function withTrainingPreset(
   config: TrainConfig,
   policyFields: Readonly<Record<string, unknown>>,
+  teacherRound?: number,
 ): SettledTrainConfig {
   const { optimizer, scheduler } = config;
   const keepsItsOwn = config.resume || !config.usePolicyTrainingPreset;
   if (keepsItsOwn && optimizer !== undefined && scheduler !== undefined) return { ...config, optimizer, scheduler };
-  return { ...config, ...trainingPreset(policyFields) };
+  return { ...config, ...trainingPreset(fieldsOfRound(config, policyFields, teacherRound)) };
+}
+
+/**
+ * The preset that a run took and what of it the run's settings replace, as a sentence for its start.
+ *
+ * @param teacherRound k of the flow that a reflow run starts from; undefined for flow matching
+ */
+export function describePreset(config: SettledTrainConfig, teacherRound: number | undefined): string {
+  const { optimizer, scheduler, batchSize, steps, policy } = config;
+  const k = teacherRound ?? 0;
+  const preset = roundPreset(k);
+  const values = [
+    ["optimizer_lr", preset.optimizerLr, optimizer.lr],
+    ["scheduler_warmup_steps", preset.schedulerWarmupSteps, scheduler.numWarmupSteps],
+    ["optimizer_grad_clip_norm", preset.optimizerGradClipNorm, optimizer.gradClipNorm],
+    ["batch_size", DEFAULT_BATCH_SIZE, batchSize],
+    ["steps", defaultSteps(policy.useReflow), steps],
+  ] as const;
+  const listed = values.map(([name, value]) => `${name}=${value}`).join(", ");
+  const replaced = values.filter(([, value, actual]) => value !== actual);
+  const overridden = replaced.map(([name, value, actual]) => `${name}=${actual} (preset ${value})`).join(", ");
+  const round = teacherRound === undefined ? "a first flow (k = 0)" : `a teacher with k = ${k}`;
+  return `preset for ${round}: ${listed}. ${overridden ? `Overridden: ${overridden}` : "Nothing overridden"}`;
 }

@@ -80,17 +80,12 @@ function findPolicyProblems({ policy, resume }: TrainJson): ConfigProblem[] {
     }
     return problems;
   }
-  for (const [name, start] of [
-    ["policy.path", path],
-    ["policy.pretrained_path", pretrained],
-  ] as const) {
-    if (start !== null && teacher !== null && !isSameFolder(start, teacher)) {
-      refuse(
-        name,
-        `expected policy.teacher_model_path (${show(teacher)}) or nothing, got ${show(start)}. A reflow student ` +
-          "begins as a copy of its teacher: only then do its noise, its normalisation and its targets belong together",
-      );
-    }
+  const start = path ?? pretrained;
+  if (start !== null && teacher !== null && !isSameFolder(start, teacher) && policy.student_init !== "teacher") {
+    refuse(
+      "policy.student_init",
+      `expected nothing beside a student of its own (${show(start)}), got ${show(policy.student_init)}. Give one of the two`,
+    );
   }
   return problems;
 }
@@ -123,14 +118,26 @@ function findScheduleProblems(json: TrainJson): ConfigProblem[] {
   return problems;
 }
 
+/** Reflow settings that say two things at once. */
+function findReflowProblems({ policy, reflow }: TrainJson): ConfigProblem[] {
+  if (!policy.use_reflow || reflow.pairs === null || reflow.pair_uses === 1) return [];
+  return [
+    {
+      path: "reflow.pair_uses",
+      message: `expected 1 beside reflow.pairs, got ${reflow.pair_uses}. Stored pairs are used as often as their frames come`,
+    },
+  ];
+}
+
 /** What a run reads must not lie in the folder that it is told to replace. */
-function findOverwritten({ overwrite, output_dir: outputDir, policy, dataset }: TrainJson): ConfigProblem[] {
+function findOverwritten({ overwrite, output_dir: outputDir, policy, dataset, reflow }: TrainJson): ConfigProblem[] {
   if (!overwrite || outputDir === null) return [];
   const isInside = (path: string): boolean => `${resolve(path)}/`.startsWith(`${resolve(outputDir)}/`);
   return Object.entries({
     "policy.path": policy.path,
     "policy.pretrained_path": policy.pretrained_path,
     "policy.teacher_model_path": policy.teacher_model_path,
+    "reflow.pairs": reflow.pairs,
     "dataset.root": dataset.root,
   }).flatMap(([path, folder]) =>
     folder !== null && isInside(folder)
@@ -141,7 +148,12 @@ function findOverwritten({ overwrite, output_dir: outputDir, policy, dataset }: 
 
 /** Everything that does not fit together or is not available, all at once. */
 export function findProblems(json: TrainJson): readonly ConfigProblem[] {
-  const problems = [...findUnavailable(json), ...findPolicyProblems(json), ...findScheduleProblems(json)];
+  const problems = [
+    ...findUnavailable(json),
+    ...findPolicyProblems(json),
+    ...findScheduleProblems(json),
+    ...findReflowProblems(json),
+  ];
   if (json.dataset.repo_id === null && json.dataset.root === null && !json.resume) {
     problems.push({
       path: "dataset",

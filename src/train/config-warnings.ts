@@ -26,9 +26,34 @@ const presetFields = SMOLVLA_FIELD_NAMES.filter(isPresetField).map((name) => `po
 
 const EFFECT_RULES: readonly EffectRule[] = [
   {
-    settings: ["policy.teacher_model_path", "policy.reflow_num_inference_steps", "reflow"],
+    settings: ["policy.teacher_model_path", "policy.reflow_num_inference_steps", "policy.student_init", "reflow"],
     hasNoEffect: ({ policy }) => !policy.use_reflow,
     because: "policy.use_reflow is false",
+  },
+  {
+    settings: ["flow_matching"],
+    hasNoEffect: ({ policy }) => policy.use_reflow,
+    because: "policy.use_reflow is true, so reflow.time decides",
+  },
+  {
+    settings: ["policy.reflow_num_inference_steps", "reflow.teacher_solver", "reflow.teacher_grid"],
+    hasNoEffect: ({ reflow }) => reflow.pairs !== null,
+    because: "reflow.pairs is given, whose pairs were made before",
+  },
+  {
+    settings: ["reflow.buffer_batches"],
+    hasNoEffect: ({ reflow }) => reflow.pair_uses === 1,
+    because: "reflow.pair_uses is 1",
+  },
+  {
+    settings: ["reflow.real"],
+    hasNoEffect: ({ reflow }) => reflow.real.share === 0,
+    because: "reflow.real.share is 0",
+  },
+  {
+    settings: ["held_out"],
+    hasNoEffect: (json) => json.eval_freq === 0,
+    because: "eval_freq is 0",
   },
   {
     settings: ["optimizer", "scheduler"],
@@ -51,7 +76,7 @@ const EFFECT_RULES: readonly EffectRule[] = [
     because: "save_checkpoint is false",
   },
   {
-    settings: ["eval_freq", "eval"],
+    settings: ["eval"],
     hasNoEffect: () => true,
     because: "there is no simulation during training; evaluate the saved checkpoints instead",
   },

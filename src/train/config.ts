@@ -1,9 +1,21 @@
+import type { z } from "zod";
 import { ConfigError, type ConfigProblem } from "../support/errors.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
-import { camelKeys } from "./config-keys.js";
+import { type CamelSection, camelKeys, camelSection } from "./config-keys.js";
+
 import { findProblems } from "./config-rules.js";
-import { SETTING_NAMES, TRAIN_SCHEMA, type TrainJson } from "./config-schema.js";
+import {
+  type EMA,
+  type HELD_OUT,
+  type REFLOW,
+  REFLOW_SHARE_AT_ATOMS,
+  SETTING_NAMES,
+  type TIME,
+  TRAIN_SCHEMA,
+  type TrainJson,
+} from "./config-schema.js";
 import { findWarnings } from "./config-warnings.js";
+import { defaultSteps } from "./round-preset.js";
 
 /**
  * The configuration of a training run, with LeRobot's names in camelCase. Settings that are left open are undefined.
@@ -26,7 +38,7 @@ export interface TrainConfig {
   readonly batchSize: number;
   /** optimizer steps in total, those before a resume included */
   readonly steps: number;
-  /** for LeRobot only: there is no simulation during training */
+  /** steps between measurements of agreement on held-out observations; 0 for none. There is no simulation during training */
   readonly evalFreq: number;
   /** steps between log lines; 0 for none */
   readonly logFreq: number;
@@ -39,7 +51,7 @@ export interface TrainConfig {
   readonly usePolicyTrainingPreset: boolean;
   readonly optimizer: OptimizerSettings | undefined;
   readonly scheduler: SchedulerSettings | undefined;
-  /** for LeRobot only, like `evalFreq` */
+  /** for LeRobot only: of simulations during training */
   readonly eval: EvalSettings;
   readonly wandb: WandbSettings;
   /** names of observations in the dataset to names that the policy knows */
@@ -48,6 +60,17 @@ export interface TrainConfig {
   readonly checkpointPath: string | undefined;
   /** what the network computes in; weights and optimizer are fp32 always */
   readonly precision: "fp32" | "bf16";
+  /** batches whose gradients are added up for one optimizer step */
+  readonly gradientAccumulation: number;
+  readonly gradientCheckpointing: boolean;
+  /** which of LeRobot's versions decides what stays frozen when the vision-language model is trained */
+  readonly freezePattern: "0.4" | "0.6";
+  readonly tensorboard: boolean;
+  /** what is done about an unhealthy run */
+  readonly health: "off" | "warn" | "stop" | "backoff";
+  readonly ema: EmaSettings;
+  readonly heldOut: HeldOutSettings;
+  readonly flowMatching: FlowMatchingSettings;
   readonly reflow: ReflowSettings;
 }
 
@@ -82,6 +105,8 @@ export interface PolicySettings {
   readonly teacherModelPath: string | undefined;
   /** solver steps of the teacher when it makes the targets */
   readonly reflowNumInferenceSteps: number;
+  /** what a student starts as */
+  readonly studentInit: "teacher" | "vlm" | "random";
   /** overrides of the policy's `config.json`, by its own names; their values are not checked yet */
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -122,18 +147,15 @@ export interface WandbSettings {
   readonly mode: "online" | "offline" | "disabled" | undefined;
 }
 
-export interface ReflowSettings {
-  /** targets in the action dimensions beyond the robot's: the teacher's own, zero, or none (left out of the loss) */
-  readonly paddedDims: "teacher" | "zero" | "mask";
-  /** how training times are drawn; "beta" is the law of flow matching, Beta(1.5, 1) */
-  readonly time: {
-    readonly law: "beta" | "uniform" | "u_shaped";
-    /** share of samples put at time 1 exactly, the only time that a one-step policy sees */
-    readonly shareAtNoise: number;
-  };
-  /** how the teacher's flow is solved when it makes the targets */
-  readonly teacherSolver: "euler" | "midpoint" | "heun" | "rk4";
+/** How an objective's training times are drawn. */
+export type TimeSettings = CamelSection<z.infer<typeof TIME>> & { readonly shareAtAtoms: number };
+/** Every setting is described in the schema, `config-schema.ts`. */
+export type ReflowSettings = Omit<CamelSection<z.infer<typeof REFLOW>>, "time"> & { readonly time: TimeSettings };
+export interface FlowMatchingSettings {
+  readonly time: TimeSettings;
 }
+export type HeldOutSettings = CamelSection<z.infer<typeof HELD_OUT>>;
+export type EmaSettings = CamelSection<z.infer<typeof EMA>>;
 
 const WHERE = "training config";
 
@@ -167,6 +189,15 @@ function parseJson(raw: unknown): TrainJson {
   }
 }
 
+/** Share of samples at single times in a stage that is not told. */
+const shareAtAtomsOf = (stage: TrainJson["reflow"]["stage"]): number =>
+  stage === "distill" ? 1 : REFLOW_SHARE_AT_ATOMS;
+
+const timeFrom = (json: z.infer<typeof TIME>, shareAtAtoms: number): TimeSettings => {
+  const time = camelSection(json);
+  return { ...time, shareAtAtoms: time.shareAtAtoms ?? shareAtAtoms };
+};
+
 function configFrom(json: TrainJson, now: Date): TrainConfig {
   const { env, peft, use_rabc, rabc_progress_path, rabc_kappa, rabc_epsilon, rabc_head_mode, ...settings } = json;
   const { streaming, image_transforms, ...dataset } = json.dataset;
@@ -180,6 +211,7 @@ function configFrom(json: TrainJson, now: Date): TrainConfig {
     use_reflow,
     teacher_model_path,
     reflow_num_inference_steps,
+    student_init,
     ...fields
   } = json.policy;
   const jobName = json.job_name ?? "smolvla";
@@ -196,6 +228,7 @@ function configFrom(json: TrainJson, now: Date): TrainConfig {
       useReflow: use_reflow,
       teacherModelPath: teacher_model_path ?? undefined,
       reflowNumInferenceSteps: reflow_num_inference_steps,
+      studentInit: student_init,
       fields,
     },
     jobName,
@@ -204,7 +237,11 @@ function configFrom(json: TrainJson, now: Date): TrainConfig {
     scheduler: json.scheduler === null ? undefined : camelKeys(json.scheduler),
     eval: camelKeys(json.eval),
     wandb: camelKeys(json.wandb),
-    reflow: { ...camelKeys(json.reflow), time: camelKeys(json.reflow.time) },
+    steps: json.steps ?? defaultSteps(use_reflow),
+    ema: camelSection(json.ema),
+    heldOut: camelSection(json.held_out),
+    flowMatching: { time: timeFrom(json.flow_matching.time, 0) },
+    reflow: { ...camelSection(json.reflow), time: timeFrom(json.reflow.time, shareAtAtomsOf(json.reflow.stage)) },
   };
 }
 

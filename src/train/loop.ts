@@ -7,8 +7,8 @@ import { type AdamW, clipGradients } from "../optim/index.js";
 import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import { deriveSeed } from "../support/derive-seed.js";
 import { DivergedError } from "../support/errors.js";
-import { backward, Generator, noGrad, scope, synchronize, type Tensor, toDtype } from "../torch/index.js";
-import type { Objective, TrainingBatch } from "./objectives/objective.js";
+import { backward, divScalar, Generator, noGrad, scope, synchronize, type Tensor, toDtype } from "../torch/index.js";
+import type { Figure, Objective, TrainingBatch } from "./objectives/objective.js";
 import type { Batches } from "./prefetched-batches.js";
 
 /** When a run is saved, and how; steps are counted as done. */
@@ -16,6 +16,12 @@ export interface CheckpointPlan {
   readonly isDue: (step: number) => boolean;
   /** @returns where it was written */
   readonly write: (step: number) => Promise<string>;
+}
+
+/** When the policy is measured, and how; steps are counted as done. */
+export interface EvaluationPlan {
+  readonly isDue: (step: number) => boolean;
+  readonly measure: () => Readonly<Record<string, number>>;
 }
 
 export interface LoopOptions {
@@ -28,8 +34,12 @@ export interface LoopOptions {
   /** largest joint norm of the gradients; 0 for no limit */
   readonly maxGradNorm: number;
   readonly batches: Batches;
-  /** puts a processed batch on the device; called in the scope of its step */
-  readonly toDevice: (batch: ProcessorBatch) => TrainingBatch;
+  /** batches whose mean gradient makes one step */
+  readonly batchesPerStep: number;
+  /** puts the batch of a place in the order of batches on the device; called in the scope of its step */
+  readonly toDevice: (batch: ProcessorBatch, place: number, step: number) => TrainingBatch;
+  /** called after every update of the parameters, in the scope of the step */
+  readonly afterUpdate?: (() => void) | undefined;
   readonly device: string;
   /** of noise and times: what is drawn at a step depends on it and the step alone */
   readonly seed: number;
@@ -37,6 +47,8 @@ export interface LoopOptions {
   readonly firstStep: number;
   /** steps in total */
   readonly numSteps: number;
+  /** undefined for a run that measures nothing */
+  readonly evaluations?: EvaluationPlan | undefined;
   /** undefined for a run that saves nothing */
   readonly checkpoints: CheckpointPlan | undefined;
   /** asks the loop to finish its step, save and stop */
@@ -55,8 +67,12 @@ export type LoopEvent =
       readonly updateS: number;
       /** time spent waiting for the batch */
       readonly dataS: number;
+      /** samples of the step */
       readonly batchSize: number;
+      /** what the objective has to say about it */
+      readonly figures: readonly Figure[];
     }
+  | { readonly kind: "evaluation"; readonly step: number; readonly metrics: Readonly<Record<string, number>> }
   | { readonly kind: "checkpoint"; readonly step: number; readonly path: string }
   | { readonly kind: "interrupted"; readonly step: number };
 
@@ -66,12 +82,14 @@ export type LoopEvent =
  * @throws DivergedError if a loss or gradient is no longer a number; the update is not made then
  */
 export async function* trainingLoop(options: LoopOptions): AsyncGenerator<LoopEvent, void, undefined> {
-  const { numSteps, checkpoints, signal } = options;
+  const { numSteps, batchesPerStep, checkpoints, evaluations, signal } = options;
+  if (options.firstStep === 0 && evaluations) yield { kind: "evaluation", step: 0, metrics: evaluations.measure() };
   for (let step = options.firstStep; step < numSteps; step++) {
     const asked = performance.now();
-    const batch = await options.batches.next(step);
+    const batches: ProcessorBatch[] = [];
+    for (let i = 0; i < batchesPerStep; i++) batches.push(await options.batches.next(step * batchesPerStep + i));
     const began = performance.now();
-    const measured = trainingStep(options, batch, step);
+    const measured = trainingStep(options, batches, step);
     const numDone = step + 1;
     yield {
       kind: "step",
@@ -80,8 +98,9 @@ export async function* trainingLoop(options: LoopOptions): AsyncGenerator<LoopEv
       learningRate: options.schedule(step),
       updateS: (performance.now() - began) / 1000,
       dataS: (began - asked) / 1000,
-      batchSize: batch.tasks.length,
+      batchSize: batches.reduce((n, { tasks }) => n + tasks.length, 0),
     };
+    if (evaluations?.isDue(numDone)) yield { kind: "evaluation", step: numDone, metrics: evaluations.measure() };
     const isSaved = checkpoints?.isDue(numDone) === true;
     if (isSaved) yield await save(checkpoints, numDone);
     await nextTurn(); // signals arrive here
@@ -97,30 +116,46 @@ async function save(checkpoints: CheckpointPlan, step: number): Promise<LoopEven
   return { kind: "checkpoint", step, path: await checkpoints.write(step) };
 }
 
-/** Draw, loss, gradient, clip, update. */
-function trainingStep(
-  options: LoopOptions,
-  processed: ProcessorBatch,
-  step: number,
-): { loss: number; gradNorm: number } {
-  const { objective, parameters, optimizer, maxGradNorm } = options;
+interface MeasuredStep {
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly figures: readonly Figure[];
+}
+
+/** Loss and gradient of each batch, their mean, clip, update. */
+function trainingStep(options: LoopOptions, batches: readonly ProcessorBatch[], step: number): MeasuredStep {
+  const { parameters, optimizer, maxGradNorm } = options;
   return scope(() => {
-    using generator = new Generator(deriveSeed(options.seed, "step", step));
-    const batch = options.toDevice(processed);
-    const loss = objective.loss(batch, objective.draw(processed.tasks.length, generator));
-    backward(loss);
+    const parts = batches.map((batch, i) => accumulateGradient(options, batch, step, i));
     const gradients = parameters.map(({ grad }) => grad && noGrad(() => toDtype(grad, "float32")));
     for (const parameter of parameters) parameter.grad = undefined;
-    const gradNorm = clipGradients(gradients, maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY);
-    const measured = { loss: loss.item(), gradNorm: gradNorm.item() };
-    if (!Number.isFinite(measured.loss) || !Number.isFinite(measured.gradNorm)) {
+    const gradNorm = clipGradients(gradients, maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY).item();
+    const loss = parts.reduce((sum, part) => sum + part.loss, 0) / parts.length;
+    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
       throw new DivergedError(
-        `train: expected a finite loss at step ${step + 1}, got loss ${measured.loss} and gradient norm ${measured.gradNorm}. ` +
+        `train: expected a finite loss at step ${step + 1}, got loss ${loss} and gradient norm ${gradNorm}. ` +
           "The update was not made and earlier checkpoints are good. Lower optimizer_lr, or look for extreme values in the dataset",
       );
     }
     optimizer.step(gradients, options.schedule(step));
+    options.afterUpdate?.();
     synchronize(options.device); // so that the time of a step is the time of its work
-    return measured;
+    return { loss, gradNorm, figures: parts.flatMap(({ figures }) => figures) };
+  });
+}
+
+/** Adds a batch's share of the step's gradient to the parameters' own, and frees the graph it took. */
+function accumulateGradient(
+  { objective, batchesPerStep, toDevice, seed }: LoopOptions,
+  processed: ProcessorBatch,
+  step: number,
+  i: number,
+): { loss: number; figures: readonly Figure[] } {
+  return scope(() => {
+    const place = step * batchesPerStep + i;
+    using generator = new Generator(deriveSeed(seed, "step", place));
+    const { loss, figures } = objective.loss(toDevice(processed, place, step), generator);
+    backward(batchesPerStep === 1 ? loss : divScalar(loss, batchesPerStep));
+    return { loss: loss.item(), figures: figures() };
   });
 }

@@ -1,7 +1,7 @@
 /** From a run's settings to its loop: dataset, policy, gate, optimizer, batches, checkpoints. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { collate, LeRobotDataset, type LeRobotDatasetOptions } from "../data/index.js";
+import { collate, LeRobotDataset, type LeRobotDatasetOptions, readDatasetMetadata } from "../data/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
 import { AdamW, cosineDecayWithWarmup } from "../optim/index.js";
 import { toModelInput } from "../policy/model-input.js";
@@ -10,16 +10,18 @@ import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import type { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { toCheckpointName } from "../smolvla/checkpoint-names.js";
 import { toSmolVLAJson } from "../smolvla/config.js";
-import { isTrainable } from "../smolvla/trainable.js";
+import { freezeRule } from "../smolvla/trainable.js";
 import { deriveSeed } from "../support/derive-seed.js";
 import { CheckpointError } from "../support/errors.js";
 import { setFloat32MatmulPrecision, type Tensor } from "../torch/index.js";
+import { batchNumber } from "./batch-order.js";
 import { checkFeatures } from "./check-features.js";
 import { STATE_FOLDER, writeCheckpoint } from "./checkpoint.js";
 import { type CheckpointSources, checkpointContent } from "./checkpoint-content.js";
 import type { TrainConfig } from "./config.js";
-import { type SettledTrainConfig, withTrainingPreset } from "./config-preset.js";
+import { describePreset, type SettledTrainConfig, withTrainingPreset } from "./config-preset.js";
 import type { ResumeTarget } from "./config-resume.js";
+import { AgreementProbe, sampleObservations, splitEpisodes } from "./held-out.js";
 import { type LoopEvent, trainingLoop } from "./loop.js";
 import { openBatches } from "./prefetched-batches.js";
 import { type PreparedPolicy, preparePolicy } from "./prepare-policy.js";
@@ -42,11 +44,13 @@ export interface TrainingRun {
   /** with presets and seed filled in: what the run does */
   readonly config: SettledTrainConfig & { readonly seed: number };
   readonly policy: SmolVLAPolicy;
-  /** the teacher in reflow; else the policy itself */
-  readonly reference: SmolVLAPolicy;
+  /** whose flow is learnt; undefined for flow matching */
+  readonly teacher: SmolVLAPolicy | undefined;
   readonly firstStep: number;
   readonly numFrames: number;
   readonly numEpisodes: number;
+  /** episodes that the run does not learn from; 0 if agreement is measured on ones that it does */
+  readonly numHeldOut: number;
   /** numbers in all weights, and in those that are trained */
   readonly numParameters: number;
   readonly numTrainable: number;
@@ -85,37 +89,50 @@ async function prepareRun(
   // A seed that NumPy takes too, so that LeRobot can continue the run.
   const seed = settings.seed ?? deriveSeed(Date.now(), process.pid) % 2 ** 32;
   const source = await datasetOptions(settings);
-  await using dataset = await LeRobotDataset.open(source);
+  const metadata = await readDatasetMetadata(source.root, source.repoId);
+  const { training, heldOut } = splitEpisodes(
+    settings.dataset.episodes ?? metadata.episodes.map(({ index }) => index),
+    settings,
+  );
+  await using dataset = await LeRobotDataset.open({ ...source, episodes: training });
   const prepared = await preparePolicy(settings, dataset.metadata, seed, resume?.policyFolder);
-  const { policy, reference, objective } = prepared;
+  const { policy, teacher, objective, teacherRound } = prepared;
   atEnd(() => {
+    objective.dispose();
     policy.dispose();
-    reference.dispose();
+    teacher?.dispose();
   });
-  for (const warning of [...policy.warnings, ...checkFeatures(dataset.metadata, policy.config, settings.renameMap)]) {
-    say("warning", warning);
-  }
+  const featureWarnings = checkFeatures(dataset.metadata, policy.config, settings.renameMap);
+  for (const warning of [...policy.warnings, ...prepared.warnings, ...featureWarnings]) say("warning", warning);
   if (policy.device.startsWith("cuda")) setFloat32MatmulPrecision("high"); // as LeRobot trains
-  const config = { ...withTrainingPreset(settings, JSON.parse(toSmolVLAJson(policy.config))), seed };
+  const policyFields = JSON.parse(toSmolVLAJson(policy.config));
+  const config = { ...withTrainingPreset(settings, policyFields, teacherRound), seed };
+  if (config.usePolicyTrainingPreset && !config.resume) say("info", describePreset(config, teacherRound));
 
-  const parameters = trainableParameters(prepared);
+  const parameters = trainableParameters(prepared, config);
   const optimizer = new AdamW(parameters, config.optimizer);
   atEnd(() => optimizer.dispose());
   const schedule = learningRates(config);
   const sources: CheckpointSources = { config, prepared, optimizer, schedule };
   const firstStep = resume ? await continueAfter(resume, sources, say) : 0;
   if (resume === undefined) await begin(sources, dataset, say);
+  const probe = await openProbe(config, prepared, { ...source, episodes: heldOut.length > 0 ? heldOut : training });
+  if (probe) atEnd(() => probe.dispose());
 
+  const { gradientAccumulation: batchesPerStep } = config;
+  const { pairUses, bufferBatches } = config.reflow;
+  const reuse = { numUses: teacher ? pairUses : 1, numBatches: bufferBatches, seed: deriveSeed(seed, "order") };
   const batches = await openBatches(
     {
-      dataset: { ...source, chunkSize: policy.config.chunkSize },
+      dataset: { ...source, episodes: training, chunkSize: policy.config.chunkSize },
       preprocessor: withRenameMap(policy.processors.preprocessor, config.renameMap),
       tokenizerFolder: policy.tokenizerFolder,
       batchSize: config.batchSize,
       seed: deriveSeed(seed, "order"),
+      reuse,
     },
     config.numWorkers,
-    config.steps,
+    config.steps * batchesPerStep,
   );
   atEnd(() => batches.close());
   const events = trainingLoop({
@@ -125,11 +142,22 @@ async function prepareRun(
     schedule,
     maxGradNorm: config.optimizer.gradClipNorm,
     batches,
-    toDevice: ({ arrays }) => ({ input: toModelInput(arrays, policy.config, policy.device), arrays }),
+    batchesPerStep,
+    toDevice: ({ arrays, tasks }, place, step) => ({
+      input: toModelInput(arrays, policy.config, policy.device),
+      arrays,
+      tasks,
+      number: batchNumber(place, reuse),
+      step,
+    }),
     device: policy.device,
     seed,
     firstStep,
     numSteps: config.steps,
+    evaluations: probe && {
+      isDue: (step) => step % config.evalFreq === 0 || step === config.steps,
+      measure: () => probe.measure(),
+    },
     checkpoints: config.saveCheckpoint
       ? {
           isDue: (step) => step % config.saveFreq === 0 || step === config.steps,
@@ -141,27 +169,51 @@ async function prepareRun(
   return {
     config,
     policy,
-    reference,
+    teacher,
     firstStep,
     numFrames: dataset.numFrames,
     numEpisodes: dataset.numEpisodes,
+    numHeldOut: heldOut.length,
     numParameters: policy.model.numParameters,
     numTrainable: [...parameters.values()].reduce((n, parameter) => n + parameter.numElements, 0),
     events,
   };
 }
 
-async function datasetOptions({ dataset, toleranceS }: TrainConfig): Promise<LeRobotDatasetOptions> {
+/** What measures the policy during the run; undefined if nothing shall be measured. */
+async function openProbe(
+  { evalFreq, heldOut, renameMap, seed }: SettledTrainConfig & { readonly seed: number },
+  { policy, teacher }: PreparedPolicy,
+  source: LeRobotDatasetOptions,
+): Promise<AgreementProbe | undefined> {
+  if (evalFreq === 0) return undefined;
+  await using dataset = await LeRobotDataset.open(source);
+  const { numObservations, numNoises, referenceSteps } = heldOut;
+  return new AgreementProbe({
+    policy,
+    teacher,
+    observations: await sampleObservations(dataset, numObservations, renameMap),
+    numNoises,
+    referenceSteps,
+    seed: deriveSeed(seed, "held out"),
+  });
+}
+
+async function datasetOptions({
+  dataset,
+  toleranceS,
+}: TrainConfig): Promise<LeRobotDatasetOptions & { readonly root: string }> {
   const { repoId, revision, episodes } = dataset;
   const root = dataset.root ?? (await resolveFolder({ nameOrPath: repoId!, kind: "dataset", revision }));
   return { root, repoId, episodes, toleranceS };
 }
 
 /** Parameters that the run trains, by our names, switched on for gradients; all others are switched off. */
-function trainableParameters({ policy, trainable }: PreparedPolicy): Map<string, Tensor> {
+function trainableParameters({ policy }: PreparedPolicy, { freezePattern }: TrainConfig): Map<string, Tensor> {
+  const isTrained = freezeRule(freezePattern, policy.config, policy.vlmConfig);
   const chosen = new Map<string, Tensor>();
   for (const [name, parameter] of policy.model.namedParameters()) {
-    parameter.requiresGrad = isTrainable(name, trainable);
+    parameter.requiresGrad = isTrained(name);
     if (parameter.requiresGrad) chosen.set(name, parameter);
   }
   return chosen;

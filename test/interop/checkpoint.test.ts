@@ -14,9 +14,9 @@ import type { HostArray } from "../../src/support/host-array.js";
 import { readSafetensors, sourceOf, writeSafetensors } from "../../src/support/safetensors.js";
 import { Generator, scope, type Tensor, tensorFromHost } from "../../src/torch/index.js";
 import { trainingLoop } from "../../src/train/loop.js";
-import { flowMatching } from "../../src/train/objectives/flow-matching.js";
 import { restoreTrainingState } from "../../src/train/training-state.js";
 import { FIXTURE, largestDifference, rawBatch, recorded } from "../parity/fixture.js";
+import { flowMatchingLoss } from "../parity/objectives.js";
 import {
   BASE_VLM,
   DATASET,
@@ -151,15 +151,19 @@ async function continuedByUs(checkpoint: string): Promise<Continued> {
     TOTAL_STEPS,
   );
   let step = firstStep;
-  const objective = flowMatching(policy.model, config, "cpu", betaLaw);
   const events = trainingLoop({
     objective: {
-      ...objective,
-      draw: () => {
+      name: "flow_matching",
+      loss: (batch) => {
         const { noise, time } = steps[step++]!;
-        return { noise: tensorFromHost(noise), time: tensorFromHost(time) };
+        return flowMatchingLoss(policy.model, config, batch, {
+          noise: tensorFromHost(noise),
+          time: tensorFromHost(time),
+        });
       },
+      dispose: () => {},
     },
+    batchesPerStep: 1,
     parameters: [...parameters.values()],
     optimizer,
     schedule,
@@ -168,7 +172,13 @@ async function continuedByUs(checkpoint: string): Promise<Continued> {
       next: async (i) => runPreprocessor(policy.processors.preprocessor, steps[i]!.batch, policy.tokenizer),
       close: async () => {},
     },
-    toDevice: ({ arrays }) => ({ input: toModelInput(arrays, config, "cpu"), arrays }),
+    toDevice: ({ arrays, tasks }, number, step) => ({
+      input: toModelInput(arrays, config, "cpu"),
+      arrays,
+      tasks,
+      number,
+      step,
+    }),
     device: "cpu",
     seed: 0,
     firstStep,

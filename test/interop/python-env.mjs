@@ -34,7 +34,7 @@ const HOW_TO_GET_PYTHON = `Install Python ${OLDEST_PYTHON.join(".")} or newer wi
 
 /** What a script needs to have been imported once, so that the first one to run does not pay for compiling it. */
 const IMPORT_CHECK =
-  "import lerobot.policies.smolvla.modeling_smolvla, lerobot.policies.factory, lerobot.datasets.lerobot_dataset, lerobot.utils.train_utils";
+  "import lerobot.policies.smolvla.modeling_smolvla, lerobot.policies.factory, lerobot.datasets.lerobot_dataset, lerobot.utils.train_utils, tensorboard.backend.event_processing.event_accumulator, wandb.cli.cli";
 
 /** An error whose message is all a developer needs. */
 export class InteropError extends Error {}

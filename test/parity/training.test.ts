@@ -1,16 +1,17 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { collate, LeRobotDataset } from "../../src/data/index.js";
-import { betaLaw } from "../../src/flow/index.js";
+import { l2 } from "../../src/flow/index.js";
 import { AdamW, clipGradients, cosineDecayWithWarmup } from "../../src/optim/index.js";
 import { toModelInput } from "../../src/policy/model-input.js";
 import { runPreprocessor } from "../../src/policy/processors/run-pipeline.js";
 import type { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import { fromCheckpointName } from "../../src/smolvla/checkpoint-names.js";
 import { backward, scope, sub, type Tensor, tensorFromHost } from "../../src/torch/index.js";
-import { flowMatching } from "../../src/train/objectives/flow-matching.js";
+import { carryNoise, teacherPairs } from "../../src/train/couplings/teacher.js";
 import type { TrainingBatch } from "../../src/train/objectives/objective.js";
-import { reflow, teacherActions } from "../../src/train/objectives/reflow.js";
+import { VelocityMatching } from "../../src/train/objectives/velocity-matching.js";
 import { FIXTURE, largestDifference, loadTeacher, rawBatch, recorded, recordedJson, relativeL2 } from "./fixture.js";
+import { flowMatchingLoss, teacherOf } from "./objectives.js";
 
 let teacher: SmolVLAPolicy;
 beforeAll(async () => {
@@ -21,7 +22,7 @@ const expertName = (checkpointName: string): string => fromCheckpointName(checkp
 
 function toBatch(raw: Awaited<ReturnType<typeof rawBatch>>): TrainingBatch {
   const { arrays } = runPreprocessor(teacher.processors.preprocessor, raw, teacher.tokenizer);
-  return { input: toModelInput(arrays, teacher.config, "cpu"), arrays };
+  return { input: toModelInput(arrays, teacher.config, "cpu"), arrays, tasks: raw.tasks, number: 0, step: 0 };
 }
 
 describe("flow matching, against stock LeRobot", () => {
@@ -34,9 +35,8 @@ describe("flow matching, against stock LeRobot", () => {
     student.expert.setTrainable(true);
     const parameters = new Map(student.expert.namedParameters());
     scope(() => {
-      const objective = flowMatching(student, teacher.config, "cpu", betaLaw);
       const draw = { noise: tensorFromHost(forward.get("noise")!), time: tensorFromHost(forward.get("time")!) };
-      const loss = objective.loss(toBatch(raw), draw);
+      const { loss } = flowMatchingLoss(student, teacher.config, toBatch(raw), draw);
       expect(Math.abs(loss.item() - expectedLoss) / expectedLoss).toBeLessThanOrEqual(1e-6);
       backward(loss);
       expect(expected.size).toBe(parameters.size);
@@ -68,25 +68,26 @@ describe("twenty recorded reflow steps, replayed", () => {
       { peakLr: 2e-5, decayLr: 2.5e-6, numWarmupSteps: 5, numDecaySteps: 100 },
       100,
     );
-    const options = {
-      teacher: teacher.model,
-      student,
-      config: teacher.config,
+    const options = teacherOf(teacher.model, teacher.config);
+    const objective = new VelocityMatching({
+      name: "reflow",
+      model: student,
       device: "cpu",
-      timeLaw: betaLaw,
-      numTeacherSteps: 10,
-      paddedDims: "teacher",
-    } as const;
-    const objective = reflow(options);
+      coupling: teacherPairs(options),
+      times: () => expect.fail("times were recorded"),
+      loss: { distance: l2 },
+      hasFrozenContext: true,
+    });
     for (const { step, indices, loss: expectedLoss, grad_norm: expectedNorm, lr } of log) {
       const items = await Promise.all(indices.map((i) => dataset.item(i)));
       scope(() => {
         const batch = toBatch(collate(items) as Awaited<ReturnType<typeof rawBatch>>);
         const noise = tensorFromHost(steps.get(`${step}.noise`)!);
         const time = tensorFromHost(steps.get(`${step}.time`)!);
-        const actions = teacherActions(options, student.encodeContext(batch.input), batch.input, noise);
+        const context = student.encodeContext(batch.input);
+        const actions = carryNoise(options, batch, context, noise);
         expect(largestDifference(actions, steps.get(`${step}.teacher_actions`)!)).toBeLessThanOrEqual(5e-5);
-        const loss = objective.loss(batch, { noise, time });
+        const { loss } = objective.lossOf({ input: batch.input, context, noise, actions, time });
         expect(Math.abs(loss.item() - expectedLoss) / expectedLoss).toBeLessThanOrEqual(1e-4);
         backward(loss);
         const gradients = [...parameters.values()].map((parameter) => parameter.grad);

@@ -3,17 +3,20 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { betaLaw } from "../../src/flow/index.js";
+import { betaLaw, entryWeights, l2, sampleNoise, sampleTime, withAtoms } from "../../src/flow/index.js";
 import { toModelInput } from "../../src/policy/model-input.js";
 import { runPreprocessor } from "../../src/policy/processors/run-pipeline.js";
 import type { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import { actionDim } from "../../src/smolvla/config.js";
+import type { SmolVLA } from "../../src/smolvla/smolvla.js";
 import { backward, Generator, scope, slice, type Tensor } from "../../src/torch/index.js";
 import { parseTrainConfig } from "../../src/train/config.js";
+import { carryNoise, type PaddedDims, type TeacherOptions, teacherPairs } from "../../src/train/couplings/teacher.js";
 import type { TrainingBatch } from "../../src/train/objectives/objective.js";
-import { type PaddedDims, type ReflowOptions, reflow, teacherActions } from "../../src/train/objectives/reflow.js";
+import { VelocityMatching } from "../../src/train/objectives/velocity-matching.js";
 import { startTraining } from "../../src/train/start-training.js";
 import { largestDifference, loadTeacher, rawBatch } from "../parity/fixture.js";
+import { teacherOf } from "../parity/objectives.js";
 import {
   changedNames,
   DATASET,
@@ -127,32 +130,42 @@ let teacher: SmolVLAPolicy;
 let batch: TrainingBatch;
 beforeAll(async () => {
   teacher = await loadTeacher();
-  const { arrays } = runPreprocessor(teacher.processors.preprocessor, await rawBatch(), teacher.tokenizer);
-  batch = { input: toModelInput(arrays, teacher.config, "cpu"), arrays };
+  const { arrays, tasks } = runPreprocessor(teacher.processors.preprocessor, await rawBatch(), teacher.tokenizer);
+  batch = { input: toModelInput(arrays, teacher.config, "cpu"), arrays, tasks, number: 0, step: 0 };
 });
 
-function reflowOptions(paddedDims: PaddedDims): ReflowOptions {
+interface Setup {
+  readonly student: SmolVLA;
+  readonly options: TeacherOptions;
+  readonly objective: VelocityMatching;
+}
+
+function setUp(paddedDims: PaddedDims, { numSteps = 2, shareAtNoise = 0, numNoises = 1 } = {}): Setup {
+  const { config } = teacher;
   const student = teacher.model.withCopiedExpert();
   student.expert.setTrainable(true);
-  return {
-    teacher: teacher.model,
-    student,
-    config: teacher.config,
+  const options = teacherOf(teacher.model, config, { paddedDims, numSteps, numNoises });
+  const { chunkSize, maxActionDim } = config;
+  const masked = () => entryWeights({ chunkSize, maxActionDim, actionDim: actionDim(config), paddedShare: 0 });
+  const objective = new VelocityMatching({
+    name: "reflow",
+    model: student,
     device: "cpu",
-    timeLaw: betaLaw,
-    numTeacherSteps: 2,
-    paddedDims,
-  };
+    coupling: teacherPairs(options),
+    times: (n, generator) => sampleTime(withAtoms(betaLaw, [1], shareAtNoise), n, generator),
+    loss: { distance: l2, weights: paddedDims === "mask" ? masked() : undefined },
+    hasFrozenContext: true,
+  });
+  return { student, options, objective };
 }
 
 /** Loss and the gradient of the output projection's bias, which is the mean error of each action dimension. */
-function gradientOf(options: ReflowOptions): { loss: number; bias: number[]; weightRows: number[] } {
+function gradientOf({ student, objective }: Setup): { loss: number; bias: number[]; weightRows: number[] } {
   return scope(() => {
     using generator = new Generator(5);
-    const objective = reflow(options);
-    const loss = objective.loss(batch, objective.draw(4, generator));
+    const { loss } = objective.loss(batch, generator);
     backward(loss);
-    const { weight, bias } = options.student.expert.actionOut;
+    const { weight, bias } = student.expert.actionOut;
     const rows = weight.grad!.toNumbers();
     const width = weight.size(1);
     const weightRows = Array.from({ length: weight.size(0) }, (_, row) =>
@@ -164,21 +177,21 @@ function gradientOf(options: ReflowOptions): { loss: number; bias: number[]; wei
 
 describe("padded action dimensions of reflow", () => {
   it("with `teacher` follow the teacher: at time 1, one teacher step, the untouched student has no error anywhere", () => {
-    const options = { ...reflowOptions("teacher"), numTeacherSteps: 1, shareAtNoise: 1 };
-    const { loss, bias } = gradientOf(options);
+    const { loss, bias } = gradientOf(setUp("teacher", { numSteps: 1, shareAtNoise: 1 }));
     expect(loss).toBeLessThan(1e-10);
     expect(Math.max(...bias.map(Math.abs))).toBeLessThan(1e-6);
   });
 
   it("with `zero` are drawn to zero: the same student errs there by the teacher's padded actions, and there alone", () => {
-    const options = { ...reflowOptions("zero"), numTeacherSteps: 1, shareAtNoise: 1 };
-    const { bias } = gradientOf(options);
+    const setup = setUp("zero", { numSteps: 1, shareAtNoise: 1 });
+    const { bias } = gradientOf(setup);
     const numReal = actionDim(teacher.config);
     expect(Math.max(...bias.slice(0, numReal).map(Math.abs))).toBeLessThan(1e-6);
     scope(() => {
       using generator = new Generator(5);
-      const { noise } = reflow(options).draw(4, generator);
-      const actions = teacherActions(options, teacher.model.encodeContext(batch.input), batch.input, noise);
+      const { noise } = setup.objective.pose(batch, generator);
+      const teacherItself = { ...setup.options, paddedDims: "teacher" as const };
+      const actions = carryNoise(teacherItself, batch, teacher.model.encodeContext(batch.input), noise);
       const M = teacher.config.maxActionDim;
       const entries = actions.toNumbers();
       for (let dim = numReal; dim < M; dim++) {
@@ -194,10 +207,10 @@ describe("padded action dimensions of reflow", () => {
     const isZero = (values: readonly number[]): boolean[] => values.map((value) => value === 0);
     const real = (masked: boolean) =>
       Array.from({ length: teacher.config.maxActionDim }, (_, dim) => masked && dim >= numReal);
-    const masked = gradientOf(reflowOptions("mask"));
+    const masked = gradientOf(setUp("mask"));
     expect(isZero(masked.bias)).toEqual(real(true));
     expect(isZero(masked.weightRows)).toEqual(real(true));
-    const full = gradientOf(reflowOptions("teacher"));
+    const full = gradientOf(setUp("teacher"));
     expect(isZero(full.bias)).toEqual(real(false));
     // The mean is over real dimensions alone, so their share of it is larger by the same factor.
     expect(masked.bias[0]! / full.bias[0]!).toBeCloseTo(teacher.config.maxActionDim / numReal, 4);
@@ -223,16 +236,16 @@ describe("a reflow run", () => {
       save_checkpoint: false,
     });
     const run = await startTraining(config);
-    const before = hashOf(run.reference.model.namedParameters());
+    const before = hashOf(run.teacher!.model.namedParameters());
     const student = new Map(run.policy.model.namedParameters());
-    for (const [name, parameter] of run.reference.model.namedParameters()) {
+    for (const [name, parameter] of run.teacher!.model.namedParameters()) {
       expect(student.get(name) === parameter, name).toBe(name.startsWith("vlm."));
     }
     const start = hashOf(student);
-    for await (const event of run.events) expect(event.kind).toBe("step");
+    for await (const event of run.events) expect(event.kind).toMatch(/^(step|evaluation)$/);
     expect(hashOf(run.policy.model.namedParameters())).not.toBe(start);
-    expect(hashOf(run.reference.model.namedParameters())).toBe(before);
-    for (const [name, parameter] of run.reference.model.namedParameters()) {
+    expect(hashOf(run.teacher!.model.namedParameters())).toBe(before);
+    for (const [name, parameter] of run.teacher!.model.namedParameters()) {
       expect([name, parameter.requiresGrad, parameter.grad]).toEqual([name, false, undefined]);
     }
     await run.close();
@@ -241,20 +254,22 @@ describe("a reflow run", () => {
 
   it("does not change the noise it draws", () => {
     scope(() => {
-      const options = reflowOptions("teacher");
-      const objective = reflow(options);
+      const { objective } = setUp("teacher");
       using generator = new Generator(3);
-      const draw = objective.draw(4, generator);
-      const before = draw.noise.toNumbers();
-      objective.loss(batch, draw);
-      expect(draw.noise.toNumbers()).toEqual(before);
+      const problem = objective.pose(batch, generator);
+      const { noise } = problem;
+      const before = noise.toNumbers();
+      objective.lossOf(problem);
+      expect(noise.toNumbers()).toEqual(before);
+      using again = new Generator(3);
+      expect(sampleNoise(noise.shape as [number, number, number], again).toNumbers()).toEqual(before);
     });
   });
 
   it("draws noise in all padded dimensions and times in (0, 1]", () => {
     scope(() => {
       using generator = new Generator(3);
-      const { noise, time } = reflow(reflowOptions("teacher")).draw(64, generator);
+      const { noise, time } = setUp("teacher", { numNoises: 16 }).objective.pose(batch, generator);
       expect(noise.shape).toEqual([64, teacher.config.chunkSize, teacher.config.maxActionDim]);
       const padded = slice(noise, -1, actionDim(teacher.config), teacher.config.maxActionDim).toNumbers();
       const variance = padded.reduce((sum, value) => sum + value * value, 0) / padded.length;

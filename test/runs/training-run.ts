@@ -21,6 +21,7 @@ const COMMON = [
   "--num_workers=0",
   "--policy.optimizer_lr=1e-3",
   "--policy.scheduler_warmup_steps=0",
+  "--eval_freq=0",
 ];
 
 /** Flags of the kinds of runs there are. */

@@ -1,5 +1,5 @@
 import { add, mulScalar } from "../../torch/index.js";
-import type { Solver } from "./solver.js";
+import { endsAtActions, type Solver } from "./solver.js";
 
 /**
  * Heun's method: the mean of the velocities at both ends of an Euler step. Order 2, two evaluations a step.
@@ -13,8 +13,7 @@ export const heun: Solver = {
   step: (velocityAt, x, time, step) => {
     const first = velocityAt(x, time);
     const reached = add(x, mulScalar(first, step));
-    const end = time + step;
-    if (end < Math.abs(step) / 2) return reached;
-    return add(x, mulScalar(add(first, velocityAt(reached, end)), step / 2));
+    if (endsAtActions(time, step)) return reached;
+    return add(x, mulScalar(add(first, velocityAt(reached, time + step)), step / 2));
   },
 };

@@ -1,5 +1,5 @@
 import { add, mulScalar, type Tensor } from "../../torch/index.js";
-import type { Solver } from "./solver.js";
+import { endsAtActions, type Solver } from "./solver.js";
 
 /**
  * The classical Runge-Kutta method. Order 4, four evaluations a step. For reference solutions.
@@ -19,7 +19,7 @@ export const rk4: Solver = {
       velocityAt(add(x, mulScalar(slope, fraction * step)), time + fraction * step);
     const k1 = velocityAt(x, time);
     const k2 = ahead(k1, 1 / 2);
-    if (time + step < Math.abs(step) / 2) {
+    if (endsAtActions(time, step)) {
       const k3 = ahead(k2, 3 / 4);
       return add(x, mulScalar(weighted([k1, 2], [k2, 3], [k3, 4]), step / 9));
     }

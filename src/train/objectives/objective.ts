@@ -6,24 +6,36 @@ import type { Generator, Tensor } from "../../torch/index.js";
 export interface TrainingBatch {
   readonly input: ModelInput;
   readonly arrays: Readonly<Record<string, HostArray>>;
+  /** the task of each row */
+  readonly tasks: readonly string[];
+  /** its place in the order of data, from 0: the same frames that come again have the same number */
+  readonly number: number;
+  /** the optimizer step it is for, from 0 */
+  readonly step: number;
 }
 
-/** The random part of one training step. */
-export interface Draw {
-  /** standard normal float32 `[B, A, M]`, in all padded action dimensions */
-  readonly noise: Tensor;
-  /** float32 `[B]`, 1 is noise and 0 is actions */
-  readonly time: Tensor;
+/** A mean that a step contributes to: a name, a value, and how many samples it is the mean of. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly weight: number;
+}
+
+export interface StepLoss {
+  /** a scalar with its gradient graph */
+  readonly loss: Tensor;
+  /** What else is worth writing down about the step; called once, after the gradient. */
+  readonly figures: () => readonly Figure[];
 }
 
 /**
- * What a training run minimises. The loop draws, asks for the loss, follows its gradient, and knows nothing else about
+ * What a training run minimises. The loop asks for the loss of a batch, follows its gradient, and knows nothing else about
  * the method.
  */
 export interface Objective {
   readonly name: string;
-  /** Draws noise first, then times, both on the CPU. */
-  draw(batchSize: number, generator: Generator): Draw;
-  /** The loss of a batch, a scalar with its gradient graph. */
-  loss(batch: TrainingBatch, draw: Draw): Tensor;
+  /** @param generator of everything that is random in it, on the CPU */
+  loss(batch: TrainingBatch, generator: Generator): StepLoss;
+  /** Frees what lives longer than a step. */
+  dispose(): void;
 }

@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import { parseSmolVLAConfig, type SmolVLAConfig } from "../smolvla/config.js";
+import { readJson } from "../support/read-json.js";
+import { policyOverrides, type TrainConfig } from "./config.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A folder's `config.json` as it is, and with the run's overrides over it. */
+export async function readConfigs(
+  folder: string,
+  config: TrainConfig,
+): Promise<{ readonly own: Json; readonly merged: SmolVLAConfig }> {
+  const path = join(folder, "config.json");
+  const own = (await readJson(path)) as Json;
+  return { own, merged: parseSmolVLAConfig({ ...own, ...policyOverrides(config) }, path) };
+}
+
+export const loadOptions = (
+  config: TrainConfig,
+): { readonly device?: string; readonly precision: TrainConfig["precision"] } => ({
+  ...(config.policy.device === undefined ? {} : { device: config.policy.device }),
+  precision: config.precision,
+});

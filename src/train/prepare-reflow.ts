@@ -1,0 +1,122 @@
+import { resolve } from "node:path";
+import type { DatasetMetadata } from "../data/index.js";
+import { findPolicyFolder } from "../policy/find-policy-folder.js";
+import { type Provenance, readProvenance } from "../policy/provenance.js";
+import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
+import { CheckpointError } from "../support/errors.js";
+import { once } from "../support/once.js";
+import type { TrainConfig } from "./config.js";
+import { reflow } from "./objectives/make-objective.js";
+import { framesOf, pairFacts } from "./pairs/pair-manifest.js";
+import { PairSet } from "./pairs/pair-set.js";
+import { loadOptions, readConfigs } from "./policy-configs.js";
+import type { PreparedPolicy } from "./prepare-policy.js";
+import { commonProvenance, expectSameTeacher, type RunProvenance, weightsHash } from "./run-provenance.js";
+import { makeStudent } from "./student.js";
+
+/** Teacher, student and objective of a reflow run. Processors and statistics are the teacher's. */
+export async function prepareReflow(
+  config: TrainConfig,
+  dataset: DatasetMetadata,
+  seed: number,
+  checkpoint: string | undefined,
+): Promise<PreparedPolicy> {
+  const folder = await findPolicyFolder(config.policy.teacherModelPath!);
+  const { own } = await readConfigs(folder, config);
+  const teacher = await SmolVLAPolicy.load(folder, loadOptions(config));
+  const earlier = await readProvenance(folder);
+  const teacherRound = earlier?.k ?? 1;
+  const student = await makeStudent(config, teacher, folder, own, seed);
+  const hash = once(() => weightsHash(folder));
+  const pairs = config.reflow.pairs ? await openPairs(config, dataset, teacher, await hash()) : undefined;
+  const objective = reflow(config, {
+    teacher,
+    student: student.policy,
+    sharesContext: student.sharesContext,
+    seed,
+    pairs,
+  });
+  const provenance = once(
+    async (): Promise<RunProvenance> => ({
+      ...commonProvenance(student.policy),
+      ...stageProvenance(config, teacherRound),
+      objective: objective.name,
+      teacher: { path: resolve(folder), weightsSha256: await hash(), ...(earlier?.k ? { k: earlier.k } : {}) },
+    }),
+  );
+  if (checkpoint !== undefined) await expectSameTeacher(checkpoint, await provenance());
+  const isCopy = student.startFolder === folder;
+  return {
+    policy: student.policy,
+    teacher,
+    teacherRound,
+    reference: isCopy ? teacher : student.policy,
+    startFolder: student.startFolder,
+    objective,
+    warnings: warningsAbout(config, earlier),
+    provenance,
+  };
+}
+
+/** The run's stored pairs. @throws CheckpointError if they were not made for it, or some of its frames have none */
+async function openPairs(
+  { reflow: settings, dataset: { episodes } }: TrainConfig,
+  dataset: DatasetMetadata,
+  teacher: SmolVLAPolicy,
+  weightsSha256: string,
+): Promise<PairSet> {
+  const folder = settings.pairs!;
+  const pairs = await PairSet.open(folder, {
+    ...pairFacts(teacher),
+    weightsSha256,
+    contentHash: dataset.contentHash,
+    paddedDims: settings.paddedDims,
+  });
+  const missing = pairs.missing(framesOf(dataset, episodes));
+  if (missing.length === 0) return pairs;
+  pairs.dispose();
+  throw new CheckpointError(
+    `--reflow.pairs: ${folder} has no pairs for ${missing.length} of the run's frames (first: frame ${missing[0]}). Make them ` +
+      "for the same episodes, or choose episodes with --dataset.episodes",
+  );
+}
+
+/** What a stage makes of a teacher of round k, and how. */
+function stageProvenance({ reflow: settings, policy, ema }: TrainConfig, teacherRound: number) {
+  const { stage, teacherSolver, teacherGrid, paddedDims, noisesPerObservation, pairUses, time, loss, real } = settings;
+  return {
+    k: stage === "distill" ? teacherRound : teacherRound + 1,
+    ...(stage === "distill" ? { distilled: true } : {}),
+    pairs: {
+      solver: teacherSolver,
+      grid: teacherGrid,
+      numSteps: policy.reflowNumInferenceSteps,
+      paddedDims,
+      source: settings.pairs === undefined ? (pairUses > 1 ? "buffered" : "fresh") : "stored",
+      noisesPerObservation,
+    },
+    studentInit: policy.studentInit,
+    time,
+    loss,
+    ...(real.share > 0 ? { realData: real } : {}),
+    ...(ema.decay === undefined ? {} : { ema: { decay: ema.decay } }),
+  };
+}
+
+/** Combinations of stage and teacher that seldom do what was meant. */
+function warningsAbout({ reflow: { stage } }: TrainConfig, teacher: Provenance | undefined): readonly string[] {
+  const warnings: string[] = [];
+  if (stage === "distill" && (teacher?.k ?? 1) === 1) {
+    warnings.push(
+      "reflow.stage is distill and the teacher is a 1-RF: distillation after a reflow round gives better one-step policies, " +
+        "since a straightened flow's map from noise to actions is smoother. Straighten it first with reflow.stage=reflow",
+    );
+  }
+  if (teacher?.distilled === true) {
+    warnings.push(
+      "the teacher was distilled to one step: unless single times were mixed in, its flow at other times is untrained. Use " +
+        "policy.reflow_num_inference_steps=1, or the k-RF that it was distilled from",
+    );
+  }
+  return warnings;
+}
