@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   data: ["hub", "support"],
   smolvla: ["nn", "torch", "support"],
   policy: ["smolvla", "flow", "data", "hub", "torch", "support"],
-  train: ["policy", "smolvla", "optim", "flow", "data", "hub", "records", "torch", "support"],
+  train: ["policy", "eval", "smolvla", "optim", "flow", "data", "hub", "records", "torch", "support"],
   eval: ["policy", "smolvla", "flow", "data", "records", "torch", "support"],
 };
 

@@ -5,8 +5,12 @@ import { packageVersion } from "./package-version.js";
 
 const COMMANDS: readonly CommandEntry[] = [
   { name: "train", load: async () => (await import("./commands/train.js")).command },
+  { name: "lr-sweep", load: async () => (await import("./commands/lr-sweep.js")).command },
+  { name: "compare-init", load: async () => (await import("./commands/compare-init.js")).command },
+  { name: "pairs", load: async () => (await import("./commands/pairs.js")).command },
   { name: "predict", load: async () => (await import("./commands/predict.js")).command },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).command },
+  { name: "migrate", load: async () => (await import("./commands/migrate.js")).command },
 ];
 
 // A reader that has seen enough, as in `reflow inspect | head`, is no error.

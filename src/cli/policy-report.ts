@@ -87,7 +87,9 @@ function formatWeights(weights: WeightsReport, config: SmolVLAConfig): string {
   );
   const rule = config.trainExpertOnly
     ? []
-    : ["trainable as in LeRobot up to 0.5; from 0.6 on the last language layer and norm are frozen too"];
+    : [
+        "trainable as in LeRobot up to 0.6.0; from 0.6.1 on the last language layer and norm are frozen too (freeze_pattern)",
+      ];
   return [table, "", `stored as ${stored.join(", ")} (${count(weights.numFileBytes)} bytes)`, ...rule].join("\n");
 }
 

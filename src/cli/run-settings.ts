@@ -5,6 +5,7 @@ import { readJson } from "../support/read-json.js";
 import { RUN_CONFIG_FILE, STATE_FOLDER } from "../train/checkpoint.js";
 import { parseTrainConfig, type TrainConfig } from "../train/config.js";
 import { type ResumeTarget, resumeTarget } from "../train/config-resume.js";
+import { obsoleteFlags } from "./migrate/obsolete-flags.js";
 import { mergeSettings, readSettings, type Settings } from "./overrides.js";
 
 export interface RunSettings {
@@ -17,11 +18,16 @@ export interface RunSettings {
 /**
  * The settings of a training run from its command line: those given, over those of `--config_path`; for a run that
  * continues, over those that the run was started with.
+ *
+ * @param defaults in place of LeRobot's, for a run that begins
  */
-export async function readRunSettings(args: readonly string[]): Promise<RunSettings> {
+export async function readRunSettings(args: readonly string[], defaults: Settings = {}): Promise<RunSettings> {
   const source = await readSettings(args);
   const resume = resumeTarget(source);
-  if (resume === undefined) return { ...parseTrainConfig(source.settings), resume };
+  if (resume === undefined) {
+    const { config, warnings } = parseTrainConfig(mergeSettings(defaults, source.settings));
+    return { config, warnings: [...obsoleteFlags(source.settings), ...warnings], resume };
+  }
   const saved = await savedSettings(resume);
   const continued: Settings = {
     resume: true,

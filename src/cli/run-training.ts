@@ -1,19 +1,20 @@
 import { formatBigNumber } from "../records/format-number.js";
 import { formatLogLine, type MetricsTracker, metricNames, trackTraining } from "../records/metrics-tracker.js";
-import { RunRecorder } from "../records/run-recorder.js";
+import type { Metrics } from "../records/run-event.js";
 import { RunningMeans } from "../records/running-means.js";
-import { isUserError, messageOf } from "../support/errors.js";
 import { torchVersion } from "../torch/index.js";
 import type { TrainConfig } from "../train/config.js";
 import { trainConfigToJson } from "../train/config-json.js";
 import type { ResumeTarget } from "../train/config-resume.js";
-import { AGREEMENT_STEPS } from "../train/held-out.js";
+import { agreementRows } from "../train/held-out.js";
 import type { LoopEvent } from "../train/loop.js";
 import { openRunFolder } from "../train/run-folder.js";
 import { startTraining, type TrainingRun } from "../train/start-training.js";
 import { createLogger, type Logger } from "./logger.js";
 import { packageVersion } from "./package-version.js";
 import { type Progress, startProgress } from "./progress.js";
+import { type Evaluations, expectHubToken, pushRun } from "./push-run.js";
+import { RunLog, withWandbRunId } from "./run-log.js";
 
 export interface RunOptions {
   readonly warnings: readonly string[];
@@ -23,7 +24,9 @@ export interface RunOptions {
 }
 
 /** Trains as the settings say, with log lines, a progress bar and records. @returns whether it was interrupted */
-export async function runTraining(settings: TrainConfig, options: RunOptions): Promise<boolean> {
+export async function runTraining(given: TrainConfig, options: RunOptions): Promise<boolean> {
+  const settings = withWandbRunId(given);
+  expectHubToken(settings);
   const folder = await openRunFolder(settings.outputDir, settings);
   try {
     const progress: { current?: Progress } = {};
@@ -52,21 +55,35 @@ async function follow(
   run: TrainingRun,
   logger: Logger,
   progress: { current?: Progress },
+  options: RunOptions,
+): Promise<boolean> {
+  const { config } = run;
+  announce(run, logger);
+  const log = RunLog.open(config, logger);
+  try {
+    return await record(run, log, logger, progress, options);
+  } finally {
+    await log.close();
+  }
+}
+
+async function record(
+  run: TrainingRun,
+  log: RunLog,
+  logger: Logger,
+  progress: { current?: Progress },
   { stream, warnings }: RunOptions,
 ): Promise<boolean> {
   const { config, firstStep } = run;
-  announce(run, logger);
-  using recorder = new RunRecorder(config.outputDir);
-  recorder.record({
+  log.record({
     event: "run-start",
     step: firstStep,
     config: trainConfigToJson(config) as Record<string, unknown>,
     versions: { reflow: packageVersion(), node: process.versions.node, torch: torchVersion() },
   });
-  for (const message of warnings) recorder.record({ event: "warning", step: firstStep, message });
-  const { batchSize } = config;
+  for (const message of warnings) log.record({ event: "warning", step: firstStep, message });
   const tracker = trackTraining({
-    batchSize,
+    batchSize: config.batchSize * config.gradientAccumulation,
     numFrames: run.numFrames,
     numEpisodes: run.numEpisodes,
     initialStep: firstStep,
@@ -75,18 +92,20 @@ async function follow(
   progress.current = startProgress({ total: config.steps, initialStep: firstStep, stream });
   let step = firstStep;
   let wasInterrupted = false;
+  let evaluations: Evaluations = { first: undefined, last: undefined };
   try {
     for await (const event of run.events) {
       step = event.step;
       if (event.kind === "step") {
         takeStep(event, tracker, figures, progress.current);
         const isLogged = config.logFreq > 0 && (step % config.logFreq === 0 || step === config.steps);
-        if (isLogged) logMetrics(tracker, figures, logger, recorder);
+        if (isLogged) logMetrics(tracker, figures, logger, log);
       } else if (event.kind === "evaluation") {
+        evaluations = { first: evaluations.first ?? event.metrics, last: event.metrics };
         logger.info(formatAgreement(event.metrics, run));
-        recorder.record({ event: "evaluation", step, metrics: metricNames("eval", event.metrics) });
+        log.record({ event: "evaluation", step, metrics: metricNames("eval", event.metrics) });
       } else if (event.kind === "checkpoint") {
-        recorder.record({ event: "checkpoint", step, path: event.path });
+        log.record({ event: "checkpoint", step, path: event.path });
         logger.info(`Checkpoint policy after step ${step}`);
       } else {
         wasInterrupted = true;
@@ -94,11 +113,14 @@ async function follow(
       }
     }
   } catch (error) {
-    recordFailure(recorder, step, error);
+    log.recordFailure(step, error);
     throw error;
   }
-  recorder.record({ event: "end", step, reason: wasInterrupted ? "interrupted" : "completed" });
-  if (!wasInterrupted) logger.info("End of training");
+  log.record({ event: "end", step, reason: wasInterrupted ? "interrupted" : "completed" });
+  if (!wasInterrupted) {
+    if (config.policy.pushToHub) await pushRun(run, evaluations, logger);
+    logger.info("End of training");
+  }
   return wasInterrupted;
 }
 
@@ -106,15 +128,6 @@ const afterInterrupt = ({ saveCheckpoint, outputDir }: TrainConfig): string =>
   saveCheckpoint
     ? `Continue with --resume=true --output_dir=${outputDir}`
     : "Nothing was saved, as save_checkpoint is false";
-
-/** What ended the run may keep its records from being written too, as a full disk does; it is the error to report. */
-function recordFailure(recorder: RunRecorder, step: number, failure: unknown): void {
-  try {
-    recorder.record({ event: "end", step, reason: "failed", message: messageOf(failure) });
-  } catch (error) {
-    if (!isUserError(error)) throw error;
-  }
-}
 
 /** The lines with which LeRobot begins, and what is special about this run. */
 function announce(
@@ -149,22 +162,20 @@ function takeStep(
   progress.update({ step: event.step, loss: event.loss, learningRate: event.learningRate });
 }
 
-function logMetrics(tracker: MetricsTracker, figures: RunningMeans, logger: Logger, recorder: RunRecorder): void {
+function logMetrics(tracker: MetricsTracker, figures: RunningMeans, logger: Logger, log: RunLog): void {
   logger.info(formatLogLine(tracker));
   const metrics = metricNames("train", { ...tracker.values(), ...figures.take() });
-  recorder.record({ event: "step", step: tracker.steps, metrics });
+  log.record({ event: "step", step: tracker.steps, metrics });
   tracker.resetAverages();
 }
 
 /** `agreement with the teacher on 2 held-out episodes, error / noise explained / spread: 1 step 19 % / -2.60 / 1.09, ...` */
-function formatAgreement(metrics: Readonly<Record<string, number>>, { teacher, numHeldOut }: TrainingRun): string {
-  const number = (name: string, scale = 1): string => {
-    const value = metrics[name];
-    return value === undefined ? "undefined" : String(Number((value * scale).toPrecision(3)));
-  };
-  const atSteps = AGREEMENT_STEPS.map(
-    (n) =>
-      `${n} ${n === 1 ? "step" : "steps"} ${number(`relative_error_${n}`, 100)} % / ${number(`noise_explained_${n}`)} / ${number(`spread_ratio_${n}`)}`,
+function formatAgreement(metrics: Metrics, { teacher, numHeldOut }: TrainingRun): string {
+  const show = (value: number | undefined): string =>
+    value === undefined ? "-" : String(Number(value.toPrecision(3)));
+  const atSteps = agreementRows(metrics).map(
+    ({ numSteps, relativeError, noiseExplained, spreadRatio }) =>
+      `${numSteps} ${numSteps === 1 ? "step" : "steps"} ${show(relativeError && 100 * relativeError)} % / ${show(noiseExplained)} / ${show(spreadRatio)}`,
   );
   const whom = teacher ? "the teacher" : "its own converged flow";
   const where = numHeldOut > 0 ? `${numHeldOut} held-out episodes` : "episodes that it trains on";

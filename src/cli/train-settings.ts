@@ -1,38 +1,16 @@
+import { describeSettings, type SettingDescription } from "../train/describe-settings.js";
 import type { SettingSpec } from "./command.js";
 
-/** The settings of a training run that its help lists; the rarer ones of LeRobot are understood as well. */
-export const TRAIN_SETTINGS: readonly SettingSpec[] = [
-  { name: "dataset.repo_id", description: "Hub id of a LeRobot dataset" },
-  { name: "dataset.root", description: "its local folder" },
-  { name: "dataset.episodes", description: "use only these, such as [0,1,2]" },
-  { name: "dataset.revision", description: "branch, tag or commit on the Hub" },
-  { name: "rename_map", description: 'observation names in the dataset to the policy\'s, {"from":"to"}' },
-  { name: "policy.path", description: "trained policy to start from, folder or Hub id" },
-  { name: "policy.type", description: "smolvla, for a new policy with default settings" },
-  { name: "policy.use_reflow", description: "straighten a teacher's flow instead of learning demonstrations (false)" },
-  { name: "policy.teacher_model_path", description: "the teacher, folder or Hub id; the student starts as its copy" },
-  { name: "policy.reflow_num_inference_steps", description: "solver steps of the teacher (10)" },
-  { name: "reflow.teacher_solver", description: "euler, midpoint, heun or rk4 (euler)" },
-  { name: "reflow.padded_dims", description: "targets beyond the robot's dimensions: teacher, zero or mask (teacher)" },
-  { name: "reflow.time.law", description: "how training times are drawn: beta, uniform or u_shaped (beta)" },
-  { name: "reflow.time.share_at_noise", description: "share of samples at time 1 exactly, for one-step use (0)" },
-  { name: "policy.device", description: "cpu, cuda, cuda:1, ... (the best there is)" },
-  { name: "policy.optimizer_lr", description: "peak learning rate (1e-4, or the start policy's)" },
-  { name: "policy.scheduler_decay_lr", description: "final learning rate, not above the peak (2.5e-6)" },
-  { name: "policy.scheduler_warmup_steps", description: "steps of rising learning rate (1000)" },
-  { name: "policy.num_steps", description: "Euler steps of the trained policy (10)" },
-  { name: "policy.push_to_hub", description: "accepted for LeRobot's sake (false); nothing is uploaded" },
-  { name: "policy.repo_id", description: "Hub id to upload to" },
-  { name: "precision", description: "what the network computes in: fp32 or bf16 (fp32)" },
-  { name: "steps", description: "optimizer steps in total (100000)" },
-  { name: "batch_size", description: "samples per step (8)" },
-  { name: "num_workers", description: "threads that read and decode samples (4)" },
-  { name: "seed", description: "for order, noise and times; null for a different run each time (1000)" },
-  { name: "log_freq", description: "steps between log lines (200)" },
-  { name: "save_freq", description: "steps between checkpoints (20000)" },
-  { name: "save_checkpoint", description: "whether there are any (true)" },
-  { name: "output_dir", description: "the run's folder (outputs/train/<date>/<time>_<job>)" },
-  { name: "job_name", description: "the run's name (smolvla)" },
-  { name: "overwrite", description: "replace a run that output_dir already holds (false)" },
-  { name: "resume", description: "continue the run in output_dir, or the one config_path belongs to (false)" },
-];
+/** Whether a setting changes anything here; the others are understood for LeRobot's sake. */
+const isEffective = ({ description }: SettingDescription): boolean =>
+  !/^(kept for LeRobot|not available|always|the only)/.test(description);
+
+const withDefault = (setting: SettingDescription): string =>
+  setting.default === undefined || setting.default === "null"
+    ? setting.description
+    : `${setting.description} (${setting.default.replace(/^"(.*)"$/, "$1")})`;
+
+/** The settings of a training run that its help lists. */
+export const TRAIN_SETTINGS: readonly SettingSpec[] = describeSettings()
+  .filter(isEffective)
+  .map((setting) => ({ name: setting.name, description: withDefault(setting) }));

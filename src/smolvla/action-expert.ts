@@ -123,9 +123,16 @@ export class ActionExpert extends Module {
     const B = context.mask.size(0);
     const layers = this.layers.map((layer, i): KeyValue => {
       const [of, own] = [context.layers[i * this.#stride]!, state[i * this.#stride]!];
-      const whole = { key: cat([of.key, own.key], 2), value: cat([of.value, own.value], 2) };
-      if (isJointLayer(this.#config, i)) return whole;
-      return { key: layer.keys(mergeHeads(whole.key)), value: layer.values(mergeHeads(whole.value)) };
+      const whole = (context: Tensor, row: Tensor): Tensor => cat([context, row], 2);
+      if (isJointLayer(this.#config, i)) {
+        return { key: whole(of.key, own.key), value: whole(of.value, own.value) };
+      }
+      const keys = (...parts: [Tensor, Tensor]): Tensor => layer.keys(mergeHeads(whole(...parts)));
+      const values = (...parts: [Tensor, Tensor]): Tensor => layer.values(mergeHeads(whole(...parts)));
+      return {
+        key: this.#compute(keys, [of.key, own.key], layer.key),
+        value: this.#compute(values, [of.value, own.value], layer.value),
+      };
     });
     const valid = cat([context.mask, ones([B, 1], "bool", undefined, device)], 1); // [B, P]
     const steps = unsqueeze(arange(A, "int64", undefined, device), 0); // [1, A]
@@ -159,11 +166,16 @@ export class ActionExpert extends Module {
     const both = cat([actions, expand(unsqueeze(when, 1), actions.shape)], 2);
     let x = this.timeOut.forward(silu(this.timeIn.forward(both)));
     for (const i of this.layers.keys()) {
-      const inputs = [x, ...this.#seenBy(i, prefix)];
-      const body = (...given: Tensor[]): Tensor => this.#throughLayer(i, given as LayerInputs);
-      x = this.recomputesLayers ? recompute(body, inputs, this.layers[i]!.parameters()) : scope(() => body(...inputs));
+      const body = (...inputs: LayerInputs): Tensor => this.#throughLayer(i, inputs);
+      x = this.#compute(body, [x, ...this.#seenBy(i, prefix)], this.layers[i]!);
     }
     return this.actionOut.forward(toDtype(this.finalNorm.forward(x), "float32"));
+  }
+
+  /** A result of which only its inputs are kept for a backward pass, if this expert is to save memory. */
+  #compute<T extends Tensor[]>(body: (...inputs: T) => Tensor, inputs: T, module: Module): Tensor {
+    if (!this.recomputesLayers) return scope(() => body(...inputs));
+    return recompute(body as (...inputs: Tensor[]) => Tensor, inputs, module.parameters());
   }
 
   /** What a layer reads of the prefix. */

@@ -39,7 +39,7 @@ export function findAdapterTargets(model: SmolVLA, config: LoraConfig): AdapterT
     if (!(found instanceof Linear)) {
       refuse("target_modules", `expected linear layers that are computed with, got a match for "${module}"`);
     }
-    layers.set(module, found as Linear);
+    layers.set(module, found);
   }
   if (model.borrowsModel) {
     const borrowed = [...layers.keys(), ...saved.values()].find((name) => name.startsWith(VLM_PREFIX));

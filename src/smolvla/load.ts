@@ -116,7 +116,7 @@ class FileReader {
 
 function adviceFor(unexpected: readonly string[]): string {
   if (unexpected.some((name) => /^(un)?normalize_/.test(name))) {
-    return "This file keeps its normalisation inside the weights, as LeRobot did up to 0.3, but has processors beside it. Remove what does not belong together";
+    return "This file keeps its normalisation inside the weights, as LeRobot did up to 0.3. A policy folder without processors is migrated when it is loaded; remove those beside this file if they are not its own";
   }
   if (unexpected.some((name) => name.includes("._orig_mod."))) {
     return "These are the names of a compiled model. Save the policy uncompiled";

@@ -1,4 +1,5 @@
 /** LoRA adapters of the network: added, loaded and saved in PEFT's files, merged into the weights. */
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Linear, Lora, type ParameterSource } from "../nn/index.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
@@ -179,6 +180,7 @@ export async function saveAdapter(
   for (const [ours, { theirs, parameter }] of ownParameters(model, config)) {
     tensors.set(PREFIX + theirs, tensorSource(masters.get(ours) ?? parameter));
   }
+  await mkdir(folder, { recursive: true });
   await writeSafetensors(join(folder, ADAPTER_WEIGHTS_FILE), tensors);
   await writeFileAtomically(join(folder, ADAPTER_CONFIG_FILE), toLoraJson(config, base));
 }

@@ -8,7 +8,7 @@ export const ADAPTER_CONFIG_FILE = "adapter_config.json";
 
 /** Which linear layers are corrected, and by how much at most. Names of layers are those of the published checkpoint. */
 export interface LoraConfig {
-  /** of the correction; 32 on all of the expert's layers has 10 % of the expert's parameters */
+  /** of the correction; 32 on all of the expert's layers has 7 % of the expert's parameters */
   readonly rank: number;
   /** the correction is scaled by `alpha / rank`, or by `alpha / sqrt(rank)` with `useRslora` */
   readonly alpha: number;

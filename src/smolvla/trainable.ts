@@ -34,9 +34,9 @@ export function isTrainable(name: string, settings: TrainableSettings): boolean 
 /**
  * Which parameters training changes in a network, by the rule of a LeRobot version.
  *
- * Pattern `0.4` is `isTrainable`. Pattern `0.6` also freezes what has no part in the loss when the language model is trained:
- * its final norm and its last layer. Where the expert has fewer layers than the language model, it freezes the last layer but
- * one as well, as LeRobot does.
+ * Pattern `0.4` is `isTrainable`. Pattern `0.6` also freezes the final norm and the last layer of a language model that is
+ * trained, and the last layer but one under an expert with fewer layers: LeRobot takes them for unused, and so they are but
+ * for the keys and values that the expert reads there.
  *
  * @param vlmConfig gives the number of layers where the configuration leaves it open
  * @returns a claim about a parameter, by our own field path

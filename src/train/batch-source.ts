@@ -14,6 +14,8 @@ export interface BatchPlan {
   readonly seed: number;
   /** how often batches come again; never if left out */
   readonly reuse?: Reuse;
+  /** the items of each batch, counted over the frames of the chosen episodes, in place of batches in a random order */
+  readonly items?: readonly (readonly number[])[];
 }
 
 /** Makes the processed batch of any training step: read, decoded, normalised, tokenised. Needs no libtorch. */
@@ -36,8 +38,9 @@ export class BatchSource {
 
   /** @param step counted from 0 over the whole run; which frames it gets depends on it, the seed and the reuse alone */
   async batch(step: number): Promise<ProcessorBatch> {
+    const { items: chosen, reuse } = this.#plan;
     const items = [];
-    for (const index of this.#sampler.indices(batchNumber(step, this.#plan.reuse)))
+    for (const index of chosen ? chosen[step]! : this.#sampler.indices(batchNumber(step, reuse)))
       items.push(await this.#dataset.item(index));
     return runPreprocessor(this.#plan.preprocessor, collate(items), this.#tokenizer);
   }

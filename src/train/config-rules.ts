@@ -53,12 +53,19 @@ function findUnavailable(json: TrainJson): ConfigProblem[] {
 }
 
 /** Where the policy comes from. A run that continues has its policy in its checkpoint, whatever the settings say. */
-function findPolicyProblems({ policy, resume }: TrainJson): ConfigProblem[] {
+function findPolicyProblems(json: TrainJson): ConfigProblem[] {
+  const { policy, resume } = json;
   const problems: ConfigProblem[] = [];
   const refuse = (path: string, message: string): void => void problems.push({ path, message });
   const { path, type, pretrained_path: pretrained, teacher_model_path: teacher } = policy;
   if (policy.push_to_hub && policy.repo_id === null) {
     refuse("policy.repo_id", "expected the Hub id to upload to, got nothing. policy.push_to_hub=true needs it");
+  }
+  if (policy.push_to_hub && !json.save_checkpoint) {
+    refuse(
+      "save_checkpoint",
+      "expected true beside policy.push_to_hub=true, got false. The last checkpoint is what is uploaded",
+    );
   }
   if (policy.use_reflow && teacher === null) {
     refuse("policy.teacher_model_path", "expected the teacher's folder or Hub id, got nothing. Reflow needs a teacher");
@@ -118,15 +125,27 @@ function findScheduleProblems(json: TrainJson): ConfigProblem[] {
   return problems;
 }
 
-/** Reflow settings that say two things at once. */
+/** Reflow settings that say two things at once, or leave nothing. */
 function findReflowProblems({ policy, reflow }: TrainJson): ConfigProblem[] {
-  if (!policy.use_reflow || reflow.pairs === null || reflow.pair_uses === 1) return [];
-  return [
-    {
-      path: "reflow.pair_uses",
-      message: `expected 1 beside reflow.pairs, got ${reflow.pair_uses}. Stored pairs are used as often as their frames come`,
-    },
-  ];
+  if (!policy.use_reflow) return [];
+  const problems: ConfigProblem[] = [];
+  const refuse = (isRefused: boolean, path: string, message: string): void => {
+    if (isRefused) problems.push({ path, message });
+  };
+  const { pairs, pair_uses: uses, state_noise: noise, truncate_share: truncated } = reflow;
+  refuse(truncated === 1, "reflow.truncate_share", "expected a number below 1, got 1. No pair would be left");
+  if (pairs === null) return problems;
+  refuse(
+    uses !== 1,
+    "reflow.pair_uses",
+    `expected 1 beside reflow.pairs, got ${uses}. Stored pairs are used as often as their frames come`,
+  );
+  refuse(
+    noise !== 0,
+    "reflow.state_noise",
+    `expected 0 beside reflow.pairs, got ${noise}. Stored pairs were made for the states as they were recorded`,
+  );
+  return problems;
 }
 
 /** What a run reads must not lie in the folder that it is told to replace. */

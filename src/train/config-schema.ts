@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { SMOLVLA_FIELD_NAMES } from "./config-policy-fields.js";
+import { DEFAULT_BATCH_SIZE, defaultSteps } from "./round-preset.js";
 
 /**
  * The settings of a training run with LeRobot 0.4.4's names, order and defaults, and ours after them. Only single values
@@ -21,21 +22,26 @@ const decayRate = z.number().min(0).lt(1);
 const anything = z.record(z.string(), z.unknown());
 
 const IMAGE_TRANSFORMS = z.strictObject({
-  enable: isOff,
-  max_num_transforms: count.default(3),
-  random_order: isOff,
-  tfs: anything.optional(),
+  enable: isOff.describe("not available: random changes of the images"),
+  max_num_transforms: count.default(3).describe("kept for LeRobot"),
+  random_order: isOff.describe("kept for LeRobot"),
+  tfs: anything.optional().describe("kept for LeRobot"),
 });
 
 const DATASET = z.strictObject({
-  repo_id: textOrNull,
-  root: textOrNull,
-  episodes: z.array(countOrZero).min(1).nullable().default(null),
+  repo_id: textOrNull.describe("Hub id of a LeRobot dataset; beside root only a name"),
+  root: textOrNull.describe("local folder of the dataset"),
+  episodes: z
+    .array(countOrZero)
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe("use only these, such as [0,1,2]; null for all"),
   image_transforms: IMAGE_TRANSFORMS.prefault({}),
-  revision: textOrNull,
-  use_imagenet_stats: isOn,
-  video_backend: text.default("torchcodec"),
-  streaming: isOff,
+  revision: textOrNull.describe("branch, tag or commit on the Hub"),
+  use_imagenet_stats: isOn.describe("put ImageNet's statistics of colours in place of the dataset's own"),
+  video_backend: text.default("torchcodec").describe("kept for LeRobot; frames are decoded by this program"),
+  streaming: isOff.describe("not available; datasets are downloaded first"),
 });
 
 const policyFields: Readonly<Record<never, z.ZodType>> = Object.fromEntries(
@@ -43,14 +49,18 @@ const policyFields: Readonly<Record<never, z.ZodType>> = Object.fromEntries(
 );
 
 const POLICY = z.strictObject({
-  type: textOrNull,
-  path: textOrNull,
-  pretrained_path: textOrNull,
-  device: textOrNull,
-  push_to_hub: isOff,
-  repo_id: textOrNull,
-  use_reflow: isOff,
-  teacher_model_path: textOrNull,
+  type: textOrNull.describe("smolvla, for a new policy with default settings"),
+  path: textOrNull.describe(
+    "trained policy to start from, folder or Hub id; in reflow a student of its own, of any size",
+  ),
+  pretrained_path: textOrNull.describe("weights for a policy that type describes"),
+  device: textOrNull.describe("cpu, cuda, cuda:1, mps; null for the best there is"),
+  push_to_hub: isOff.describe(
+    "upload the trained policy to repo_id at the end; unlike in LeRobot, off unless asked for",
+  ),
+  repo_id: textOrNull.describe("Hub id to upload to"),
+  use_reflow: isOff.describe("straighten a teacher's flow instead of learning demonstrations"),
+  teacher_model_path: textOrNull.describe("the teacher, folder or Hub id"),
   reflow_num_inference_steps: count.default(10).describe("solver steps of the teacher when it makes pairs"),
   student_init: z
     .enum(["teacher", "vlm", "random"])
@@ -60,36 +70,43 @@ const POLICY = z.strictObject({
 });
 
 export const OPTIMIZER = z.strictObject({
-  type: z.literal("adamw").default("adamw"),
-  lr: positive.default(1e-3),
-  weight_decay: z.number().min(0).default(1e-2),
-  grad_clip_norm: z.number().min(0).default(10),
-  betas: z.tuple([decayRate, decayRate]).default([0.9, 0.999]),
-  eps: positive.default(1e-8),
+  type: z.literal("adamw").default("adamw").describe("the only optimizer there is"),
+  lr: positive.default(1e-3).describe("peak learning rate"),
+  weight_decay: z.number().min(0).default(1e-2).describe("decoupled weight decay"),
+  grad_clip_norm: z.number().min(0).default(10).describe("largest joint norm of the gradients; 0 for no limit"),
+  betas: z.tuple([decayRate, decayRate]).default([0.9, 0.999]).describe("decay of the moments"),
+  eps: positive.default(1e-8).describe("added to the root of the second moment"),
 });
 
 export const SCHEDULER = z.strictObject({
-  type: z.literal("cosine_decay_with_warmup").default("cosine_decay_with_warmup"),
-  num_warmup_steps: countOrZero,
-  num_decay_steps: count,
-  peak_lr: positive,
-  decay_lr: z.number().min(0),
+  type: z
+    .literal("cosine_decay_with_warmup")
+    .default("cosine_decay_with_warmup")
+    .describe("the only schedule there is"),
+  num_warmup_steps: countOrZero.describe("steps of rising learning rate"),
+  num_decay_steps: count.describe("steps until the final rate is reached"),
+  peak_lr: positive.describe("rate after the warm-up; normally the optimizer's"),
+  decay_lr: z.number().min(0).describe("final rate, not above the peak"),
 });
 
 const EVAL = z.strictObject({
-  n_episodes: count.default(50),
-  batch_size: count.default(50),
-  use_async_envs: isOff,
+  n_episodes: count.default(50).describe("kept for LeRobot: there is no simulation during training"),
+  batch_size: count.default(50).describe("kept for LeRobot"),
+  use_async_envs: isOff.describe("kept for LeRobot"),
 });
 
 const WANDB = z.strictObject({
-  enable: isOff,
-  disable_artifact: isOff,
-  project: text.default("lerobot"),
-  entity: textOrNull,
-  notes: textOrNull,
-  run_id: textOrNull,
-  mode: z.enum(["online", "offline", "disabled"]).nullable().default(null),
+  enable: isOff.describe("write the run for Weights & Biases"),
+  disable_artifact: isOff.describe("kept for LeRobot: checkpoints are never uploaded as artifacts"),
+  project: text.default("lerobot").describe("project of the run"),
+  entity: textOrNull.describe("user or team of the run"),
+  notes: textOrNull.describe("notes on the run"),
+  run_id: textOrNull.describe("the run to continue; null for a new one"),
+  mode: z
+    .enum(["online", "offline", "disabled"])
+    .nullable()
+    .default(null)
+    .describe("null for online if WANDB_API_KEY is set, offline if not"),
 });
 
 const share = z.number().min(0).max(1);
@@ -104,13 +121,14 @@ export const REFLOW_SHARE_AT_ATOMS = 0.25;
 const timeSettings = (law: TimeLawName) =>
   z.strictObject({
     law: z.enum(TIME_LAW_NAMES).default(law).describe("law of training times; 1 is noise and 0 is actions"),
-    steepness: positive.default(4).describe("of the u_shaped law: how much of its mass lies at both ends"),
+    steepness: positive.max(100).default(4).describe("of the u_shaped law: how much of its mass lies at both ends"),
     mean: z.number().default(0).describe("of the logit_normal law; above 0 favours noise"),
     std: positive.default(1).describe("of the logit_normal law"),
     alpha: positive.default(4).describe("of the shift law; above 1 favours noise"),
     atoms: z
       .array(z.number().gt(0).max(1))
       .min(1)
+      .refine((atoms) => new Set(atoms).size === atoms.length, { error: "expected each time once" })
       .default([1])
       .describe("single times that get mass of their own; a one-step policy is asked at time 1 alone"),
     share_at_atoms: share
@@ -179,7 +197,12 @@ export const REFLOW = z.strictObject({
   pair_uses: count.default(1).describe("times that each pair is used"),
   buffer_batches: count.default(64).describe("batches whose pairs are kept for their next use"),
   pairs: textOrNull.describe("folder of stored pairs made by `reflow pairs`; null to make pairs while training"),
-  truncate_share: share.default(0).describe("share of pairs that is left out, by largest distance, in each task"),
+  truncate_share: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe("share of pairs that is left out, by largest distance, in each task"),
   anneal_steps: countOrZero
     .default(0)
     .describe(
@@ -203,7 +226,7 @@ export const HELD_OUT = z.strictObject({
   num_observations: count.default(8).describe("observations on which agreement is measured"),
   num_noises: z.int().min(2).default(8).describe("noises for each of them"),
   reference_steps: count
-    .default(50)
+    .default(20)
     .describe("steps of Heun's method for the solution that agreement is measured against"),
 });
 
@@ -217,47 +240,66 @@ export const EMA = z.strictObject({
     .describe("decay of the weights' moving average, such as 0.999; saved as the policy; null for none"),
 });
 
-const HEALTH = z.enum(["off", "warn", "stop", "backoff"]).default("warn");
-
 export const TRAIN_SCHEMA = z.strictObject({
   dataset: DATASET.prefault({}),
-  env: z.unknown().optional(),
+  env: z.unknown().optional().describe("not available: simulation during training"),
   policy: POLICY.prefault({}),
-  output_dir: textOrNull,
-  job_name: textOrNull,
-  resume: isOff,
-  seed: countOrZero.nullable().default(1000),
-  num_workers: countOrZero.default(4),
-  batch_size: count.default(32),
-  steps: count.nullable().default(null),
-  eval_freq: countOrZero.default(20_000),
-  log_freq: countOrZero.default(200),
-  tolerance_s: positive.default(1e-4),
-  save_checkpoint: isOn,
-  save_freq: count.default(20_000),
-  use_policy_training_preset: isOn,
+  output_dir: textOrNull.describe("the run's folder; null for outputs/train/<date>/<time>_<job>"),
+  job_name: textOrNull.describe("the run's name; null for smolvla"),
+  resume: isOff.describe("continue the run in output_dir, or the one config_path belongs to"),
+  seed: countOrZero
+    .nullable()
+    .default(1000)
+    .describe("for order, noise, times and initial weights; null for a different run each time"),
+  num_workers: countOrZero.default(4).describe("threads that read and decode samples; 0 for none besides the main one"),
+  batch_size: count.default(DEFAULT_BATCH_SIZE).describe("observations per batch"),
+  steps: count
+    .nullable()
+    .default(null)
+    .describe(`optimizer steps in total; null for ${defaultSteps(false)}, in reflow ${defaultSteps(true)}`),
+  eval_freq: countOrZero
+    .default(20_000)
+    .describe("steps between measurements of agreement on held-out observations; 0 for none at all"),
+  log_freq: countOrZero.default(200).describe("steps between log lines; 0 for none"),
+  tolerance_s: positive.default(1e-4).describe("how far a video frame may be from the time asked for, in seconds"),
+  save_checkpoint: isOn.describe("whether there are checkpoints"),
+  save_freq: count.default(20_000).describe("steps between checkpoints; the last step is always saved"),
+  use_policy_training_preset: isOn.describe(
+    "take optimizer and schedule from policy.optimizer_* and policy.scheduler_* and the round's preset",
+  ),
   optimizer: OPTIMIZER.nullable().default(null),
   scheduler: SCHEDULER.nullable().default(null),
   eval: EVAL.prefault({}),
   wandb: WANDB.prefault({}),
   peft: z.unknown().optional(),
-  use_rabc: isOff,
-  rabc_progress_path: textOrNull,
-  rabc_kappa: z.number().default(0.01),
-  rabc_epsilon: z.number().default(1e-6),
-  rabc_head_mode: z.enum(["sparse", "dense"]).nullable().default("sparse"),
-  rename_map: z.record(z.string(), text).default({}),
-  checkpoint_path: textOrNull,
-  overwrite: isOff,
-  precision: z.enum(["fp32", "bf16"]).default("fp32"),
-  gradient_accumulation: count.default(1).describe("batches whose gradients are added up for one optimizer step"),
+  use_rabc: isOff.describe("not available: weights by progress"),
+  rabc_progress_path: textOrNull.describe("kept for LeRobot"),
+  rabc_kappa: z.number().default(0.01).describe("kept for LeRobot"),
+  rabc_epsilon: z.number().default(1e-6).describe("kept for LeRobot"),
+  rabc_head_mode: z.enum(["sparse", "dense"]).nullable().default("sparse").describe("kept for LeRobot"),
+  rename_map: z
+    .record(z.string(), text)
+    .default({})
+    .describe('observation names in the dataset to the policy\'s, {"from":"to"}'),
+  checkpoint_path: textOrNull.describe("written by a run that continues"),
+  overwrite: isOff.describe("replace a run that output_dir already holds"),
+  precision: z
+    .enum(["fp32", "bf16"])
+    .default("fp32")
+    .describe("what the network computes in; trained weights and optimizer are float32 always"),
+  gradient_accumulation: count.default(1).describe("batches whose mean gradient makes one optimizer step"),
   gradient_checkpointing: isOff.describe("recompute the expert's layers in the backward pass: less memory, more time"),
   freeze_pattern: z
-    .enum(["0.4", "0.6"])
+    .union([z.string(), z.number()]) // YAML reads 0.4 as a number
+    .transform(String)
+    .pipe(z.enum(["0.4", "0.6"]))
     .default("0.4")
     .describe("which of LeRobot's versions decides what stays frozen when the vision-language model is trained"),
   tensorboard: isOff.describe("write TensorBoard files to the run's folder"),
-  health: HEALTH.describe("what to do when training looks unhealthy"),
+  health: z
+    .enum(["off", "warn", "stop", "backoff"])
+    .default("warn")
+    .describe("what to do when training looks unhealthy; backoff returns to a good checkpoint with half the rate"),
   ema: EMA.prefault({}),
   held_out: HELD_OUT.prefault({}),
   flow_matching: FLOW_MATCHING.prefault({}),

@@ -46,6 +46,14 @@ const EFFECT_RULES: readonly EffectRule[] = [
     because: "reflow.pair_uses is 1",
   },
   {
+    settings: ["reflow.truncate_share"],
+    hasNoEffect: ({ reflow, batch_size: batchSize }) =>
+      reflow.pairs === null && Math.floor(reflow.truncate_share * batchSize * reflow.noises_per_observation) === 0,
+    because:
+      "a batch has too few pairs (batch_size * reflow.noises_per_observation) to leave out that share of them. Take more, or " +
+      "stored pairs (reflow.pairs), among which it is looked for in the whole set",
+  },
+  {
     settings: ["reflow.real"],
     hasNoEffect: ({ reflow }) => reflow.real.share === 0,
     because: "reflow.real.share is 0",
@@ -91,6 +99,11 @@ const EFFECT_RULES: readonly EffectRule[] = [
     because: "dataset.image_transforms.enable is false",
   },
   {
+    settings: ["wandb.disable_artifact"],
+    hasNoEffect: ({ wandb }) => wandb.enable,
+    because: "checkpoints are never uploaded as artifacts",
+  },
+  {
     settings: ["wandb"],
     hasNoEffect: ({ wandb }) => !wandb.enable,
     because: "wandb.enable is false",
@@ -123,13 +136,7 @@ export function findWarnings(json: TrainJson): readonly string[] {
       .filter((path) => isGiven(json, path))
       .map((path) => `${path} has no effect: ${rule.because}`),
   );
-  const { optimizer, scheduler, wandb, resume, use_policy_training_preset: usesPreset } = json;
-  if (wandb.enable) {
-    warnings.push("wandb.enable is true, but nothing is sent to Weights & Biases: metrics are kept in records.jsonl");
-  }
-  if (json.policy.push_to_hub) {
-    warnings.push("policy.push_to_hub is true, but nothing is uploaded: upload the saved checkpoint yourself");
-  }
+  const { optimizer, scheduler, resume, use_policy_training_preset: usesPreset } = json;
   const { optimizer_lr: presetLr } = json.policy as Fields;
   if (resume && usesPreset && optimizer && presetLr !== undefined && presetLr !== optimizer.lr) {
     warnings.push(

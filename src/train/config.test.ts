@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseTrainConfig, policyOverrides, type TrainConfig } from "./config.js";
 import { trainConfigFromJson, trainConfigToJson } from "./config-json.js";
-import { conflictsWithTeacher, SMOLVLA_FIELD_NAMES } from "./config-policy-fields.js";
+import { conflictsWithTeacher, isNetworkField, SMOLVLA_FIELD_NAMES } from "./config-policy-fields.js";
 import { trainingPreset, withTrainingPreset } from "./config-preset.js";
 import { resumeTarget } from "./config-resume.js";
 
@@ -18,20 +18,28 @@ const warningsOf = (changes: Raw, base: Raw = MINIMAL): readonly string[] =>
 const policy = (fields: Raw, base: Raw = MINIMAL.policy): Raw => ({ policy: { ...base, ...fields } });
 
 describe("parseTrainConfig", () => {
-  it("fills in LeRobot 0.4.4's defaults", () => {
+  it("fills in LeRobot 0.4.4's defaults, except for batch size and steps, and ours", () => {
+    const time = { steepness: 4, mean: 0, std: 1, alpha: 4, atoms: [1] };
     expect(parseTrainConfig(MINIMAL, { now })).toEqual({
       warnings: [],
       config: {
         dataset: { repoId: "user/pick", useImagenetStats: true, videoBackend: "torchcodec" },
-        policy: { type: "smolvla", pushToHub: false, useReflow: false, reflowNumInferenceSteps: 10, fields: {} },
+        policy: {
+          type: "smolvla",
+          pushToHub: false,
+          useReflow: false,
+          reflowNumInferenceSteps: 10,
+          studentInit: "teacher",
+          fields: {},
+        },
         outputDir: "outputs/train/2025-08-03/04-05-09_smolvla",
         jobName: "smolvla",
         resume: false,
         overwrite: false,
         seed: 1000,
         numWorkers: 4,
-        batchSize: 8,
-        steps: 100_000,
+        batchSize: 32,
+        steps: 30_000,
         evalFreq: 20_000,
         logFreq: 200,
         toleranceS: 1e-4,
@@ -45,9 +53,54 @@ describe("parseTrainConfig", () => {
         renameMap: {},
         checkpointPath: undefined,
         precision: "fp32",
-        reflow: { paddedDims: "teacher", time: { law: "beta", shareAtNoise: 0 }, teacherSolver: "euler" },
+        gradientAccumulation: 1,
+        gradientCheckpointing: false,
+        freezePattern: "0.4",
+        tensorboard: false,
+        health: "warn",
+        ema: { decay: undefined },
+        heldOut: { share: undefined, numObservations: 8, numNoises: 8, referenceSteps: 20 },
+        flowMatching: { time: { ...time, law: "beta", shareAtAtoms: 0 } },
+        reflow: {
+          stage: "reflow",
+          teacherSolver: "euler",
+          teacherGrid: "uniform",
+          paddedDims: "teacher",
+          noisesPerObservation: 1,
+          pairUses: 1,
+          bufferBatches: 64,
+          pairs: undefined,
+          truncateShare: 0,
+          annealSteps: 0,
+          stateNoise: 0,
+          time: { ...time, law: "u_shaped", shareAtAtoms: 0.25 },
+          loss: {
+            distance: "l2",
+            huberC: undefined,
+            adaptivePower: 1,
+            adaptiveC: 1e-3,
+            executedWeight: 1,
+            smoothness: 0,
+            paddedShare: undefined,
+          },
+          real: {
+            share: 0,
+            kind: "demonstrations",
+            snapDistance: 0.1,
+            inversionSteps: 25,
+            inversionError: 0.05,
+            timeLaw: "beta",
+          },
+        },
       },
     });
+  });
+
+  it("has fewer steps for reflow, and all samples at time 1 for distillation", () => {
+    expect(parse(REFLOW).steps).toBe(15_000);
+    expect(parse({ ...REFLOW, reflow: { stage: "distill" } }).reflow.time.shareAtAtoms).toBe(1);
+    const mixture = { stage: "distill", time: { share_at_atoms: 0.5, atoms: [1, 0.5] } };
+    expect(parse({ ...REFLOW, reflow: mixture }).reflow.time).toMatchObject({ shareAtAtoms: 0.5, atoms: [1, 0.5] });
   });
 
   it("gives AdamW LeRobot's defaults when presets are off", () => {
@@ -105,8 +158,10 @@ describe("a wrong value", () => {
     ],
     [
       { reflow: { time: { law: "normal" } } },
-      'training config at reflow.time.law: expected one of "beta", "uniform", "u_shaped", got "normal"',
+      'training config at reflow.time.law: expected one of "beta", "uniform", "u_shaped", "logit_normal", "shift", got "normal"',
     ],
+    [{ reflow: { time: { atoms: [1, 1] } } }, "training config at reflow.time.atoms: expected each time once"],
+    [{ reflow: { time: { atoms: [0] } } }, "training config at reflow.time.atoms.0: expected a number above 0, got 0"],
     [{ optimizer: { type: "sgd" } }, 'training config at optimizer.type: expected "adamw", got "sgd"'],
     [{ job_name: "" }, 'training config at job_name: expected a text that is not empty, got ""'],
     [
@@ -176,14 +231,12 @@ describe("settings that do not fit together", () => {
       "training config at policy.teacher_model_path: expected the teacher's folder or Hub id, got nothing. Reflow needs a teacher",
     ],
     [
-      policy({ path: "base" }, REFLOW_POLICY),
-      'training config at policy.path: expected policy.teacher_model_path ("teacher") or nothing, got "base". A reflow ' +
-        "student begins as a copy of its teacher: only then do its noise, its normalisation and its targets belong together",
+      policy({ path: "base", student_init: "vlm" }, REFLOW_POLICY),
+      'training config at policy.student_init: expected nothing beside a student of its own ("base"), got "vlm". Give one of the two',
     ],
     [
-      policy({ pretrained_path: "base" }, REFLOW_POLICY),
-      'training config at policy.pretrained_path: expected policy.teacher_model_path ("teacher") or nothing, got "base". A ' +
-        "reflow student begins as a copy of its teacher: only then do its noise, its normalisation and its targets belong together",
+      { ...policy({}, REFLOW_POLICY), reflow: { pairs: "set", pair_uses: 2 } },
+      "training config at reflow.pair_uses: expected 1 beside reflow.pairs, got 2. Stored pairs are used as often as their frames come",
     ],
     [
       policy({ push_to_hub: true }),
@@ -283,17 +336,11 @@ describe("a setting without effect", () => {
       policy({ repo_id: "me/mine" }),
       ["policy.repo_id has no effect: policy.push_to_hub is false (the default here, unlike in LeRobot)"],
     ],
-    [
-      policy({ push_to_hub: true, repo_id: "me/mine" }),
-      ["policy.push_to_hub is true, but nothing is uploaded: upload the saved checkpoint yourself"],
-    ],
+    [policy({ push_to_hub: true, repo_id: "me/mine" }), []],
     [{ save_checkpoint: false, save_freq: 5 }, ["save_freq has no effect: save_checkpoint is false"]],
     [
       { eval_freq: 5, eval: { batch_size: 1 } },
-      [
-        "eval_freq has no effect: there is no simulation during training; evaluate the saved checkpoints instead",
-        "eval.batch_size has no effect: there is no simulation during training; evaluate the saved checkpoints instead",
-      ],
+      ["eval.batch_size has no effect: there is no simulation during training; evaluate the saved checkpoints instead"],
     ],
     [
       { dataset: { repo_id: "a/b", video_backend: "pyav", image_transforms: { random_order: true } } },
@@ -304,8 +351,8 @@ describe("a setting without effect", () => {
     ],
     [{ wandb: { project: "mine" } }, ["wandb.project has no effect: wandb.enable is false"]],
     [
-      { wandb: { enable: true, project: "mine" } },
-      ["wandb.enable is true, but nothing is sent to Weights & Biases: metrics are kept in records.jsonl"],
+      { wandb: { enable: true, project: "mine", disable_artifact: true } },
+      ["wandb.disable_artifact has no effect: checkpoints are never uploaded as artifacts"],
     ],
     [{ rabc_kappa: 1 }, ["rabc_kappa has no effect: use_rabc is false"]],
     [{ checkpoint_path: "x" }, ["checkpoint_path has no effect: resume is false"]],
@@ -379,15 +426,21 @@ describe("conflictsWithTeacher", () => {
     expect(conflictsWithTeacher({ chunk_size: 20, normalization_mapping: { STATE: "MIN_MAX" } }, teacher)).toEqual([
       {
         path: "policy.chunk_size",
-        message: "expected the teacher's 50, got 20. A reflow student is a copy of its teacher; leave this setting out",
+        message:
+          "expected the teacher's 50, got 20. A reflow student reads and acts as its teacher does; leave this setting out",
       },
       {
         path: "policy.normalization_mapping",
         message:
-          'expected the teacher\'s {"STATE":"MEAN_STD"}, got {"STATE":"MIN_MAX"}. A reflow student is a copy of its ' +
-          "teacher; leave this setting out",
+          'expected the teacher\'s {"STATE":"MEAN_STD"}, got {"STATE":"MIN_MAX"}. A reflow student reads and ' +
+          "acts as its teacher does; leave this setting out",
       },
     ]);
+  });
+
+  it("lets a student that is no copy have another size", () => {
+    expect(conflictsWithTeacher({ num_vlm_layers: 2 }, teacher, isNetworkField)).toEqual([]);
+    expect(conflictsWithTeacher({ chunk_size: 10 }, teacher, isNetworkField)).toHaveLength(1);
   });
 
   it("allows what equals the teacher's, and what concerns only training and sampling", () => {

@@ -18,6 +18,15 @@ export const AGREEMENT_STEPS = [1, 2, 5, 10] as const;
 /** Share of episodes that a reflow run keeps for measuring, if it is not told. */
 const REFLOW_SHARE = 0.05;
 
+/** What a measurement says, by number of steps. */
+export const agreementRows = (metrics: Readonly<Record<string, number>>) =>
+  AGREEMENT_STEPS.map((numSteps) => ({
+    numSteps,
+    relativeError: metrics[`relative_error_${numSteps}`],
+    noiseExplained: metrics[`noise_explained_${numSteps}`],
+    spreadRatio: metrics[`spread_ratio_${numSteps}`],
+  }));
+
 export interface EpisodeSplit {
   readonly training: readonly number[];
   /** empty if nothing is held out */
@@ -26,11 +35,14 @@ export interface EpisodeSplit {
 
 /**
  * Which of a run's episodes it learns from: of more than one, the share that the settings hold out, at least one, spread
- * evenly over all.
+ * evenly over all. A run that measures nothing holds nothing out.
  */
-export function splitEpisodes(episodes: readonly number[], { heldOut, policy }: TrainConfig): EpisodeSplit {
+export function splitEpisodes(
+  episodes: readonly number[],
+  { heldOut, policy, evalFreq }: Pick<TrainConfig, "heldOut" | "policy" | "evalFreq">,
+): EpisodeSplit {
   const share = heldOut.share ?? (policy.useReflow ? REFLOW_SHARE : 0);
-  if (share === 0 || episodes.length < 2) return { training: episodes, heldOut: [] };
+  if (share === 0 || evalFreq === 0 || episodes.length < 2) return { training: episodes, heldOut: [] };
   const count = Math.min(episodes.length - 1, Math.max(1, Math.round(share * episodes.length)));
   const places = new Set(Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * episodes.length) / count)));
   return {
@@ -97,9 +109,13 @@ export class AgreementProbe {
     this.#teacherSolution = teacher && this.#sample(teacher, heun, options.referenceSteps);
   }
 
-  /** `relative_error_N`, `noise_explained_N` and `spread_ratio_N` for N of 1, 2, 5 and 10 steps; undefined ones left out. */
-  measure(): Readonly<Record<string, number>> {
-    const { policy, referenceSteps } = this.#options;
+  /**
+   * `relative_error_N`, `noise_explained_N` and `spread_ratio_N` for N of 1, 2, 5 and 10 steps; undefined ones left out.
+   *
+   * @param policy another than the probe's own, that reads and acts alike
+   */
+  measure(policy: SmolVLAPolicy = this.#options.policy): Readonly<Record<string, number>> {
+    const { referenceSteps } = this.#options;
     const reference = this.#teacherSolution ?? this.#sample(policy, heun, referenceSteps);
     const metrics: Record<string, number> = {};
     for (const numSteps of AGREEMENT_STEPS) {

@@ -3,13 +3,12 @@
  * batches come from or how a checkpoint is written, and it prints nothing.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type AdamW, clipGradients } from "../optim/index.js";
 import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import { deriveSeed } from "../support/derive-seed.js";
-import { DivergedError } from "../support/errors.js";
-import { backward, divScalar, Generator, noGrad, scope, synchronize, type Tensor, toDtype } from "../torch/index.js";
+import { backward, divScalar, Generator, scope, synchronize } from "../torch/index.js";
 import type { Figure, Objective, TrainingBatch } from "./objectives/objective.js";
 import type { Batches } from "./prefetched-batches.js";
+import { type TrainedParameters, updateParameters } from "./update-parameters.js";
 
 /** When a run is saved, and how; steps are counted as done. */
 export interface CheckpointPlan {
@@ -24,15 +23,10 @@ export interface EvaluationPlan {
   readonly measure: () => Readonly<Record<string, number>>;
 }
 
-export interface LoopOptions {
+export interface LoopOptions extends TrainedParameters {
   readonly objective: Objective;
-  /** trained parameters, in the optimizer's order */
-  readonly parameters: readonly Tensor[];
-  readonly optimizer: AdamW;
   /** the learning rate of a step, counted from 0 */
   readonly schedule: (step: number) => number;
-  /** largest joint norm of the gradients; 0 for no limit */
-  readonly maxGradNorm: number;
   readonly batches: Batches;
   /** batches whose mean gradient makes one step */
   readonly batchesPerStep: number;
@@ -124,20 +118,10 @@ interface MeasuredStep {
 
 /** Loss and gradient of each batch, their mean, clip, update. */
 function trainingStep(options: LoopOptions, batches: readonly ProcessorBatch[], step: number): MeasuredStep {
-  const { parameters, optimizer, maxGradNorm } = options;
   return scope(() => {
     const parts = batches.map((batch, i) => accumulateGradient(options, batch, step, i));
-    const gradients = parameters.map(({ grad }) => grad && noGrad(() => toDtype(grad, "float32")));
-    for (const parameter of parameters) parameter.grad = undefined;
-    const gradNorm = clipGradients(gradients, maxGradNorm > 0 ? maxGradNorm : Number.POSITIVE_INFINITY).item();
     const loss = parts.reduce((sum, part) => sum + part.loss, 0) / parts.length;
-    if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
-      throw new DivergedError(
-        `train: expected a finite loss at step ${step + 1}, got loss ${loss} and gradient norm ${gradNorm}. ` +
-          "The update was not made and earlier checkpoints are good. Lower optimizer_lr, or look for extreme values in the dataset",
-      );
-    }
-    optimizer.step(gradients, options.schedule(step));
+    const gradNorm = updateParameters(options, loss, options.schedule(step), step);
     options.afterUpdate?.();
     synchronize(options.device); // so that the time of a step is the time of its work
     return { loss, gradNorm, figures: parts.flatMap(({ figures }) => figures) };

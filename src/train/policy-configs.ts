@@ -1,6 +1,5 @@
-import { join } from "node:path";
+import { readPolicyJson } from "../policy/policy-files.js";
 import { parseSmolVLAConfig, type SmolVLAConfig } from "../smolvla/config.js";
-import { readJson } from "../support/read-json.js";
 import { policyOverrides, type TrainConfig } from "./config.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -10,8 +9,8 @@ export async function readConfigs(
   folder: string,
   config: TrainConfig,
 ): Promise<{ readonly own: Json; readonly merged: SmolVLAConfig }> {
-  const path = join(folder, "config.json");
-  const own = (await readJson(path)) as Json;
+  const { path, json } = await readPolicyJson(folder);
+  const own = json as Json;
   return { own, merged: parseSmolVLAConfig({ ...own, ...policyOverrides(config) }, path) };
 }
 

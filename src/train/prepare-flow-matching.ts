@@ -53,7 +53,11 @@ async function trainedPolicy(
   const { merged } = await readConfigs(folder, config);
   if (dataset === undefined) return SmolVLAPolicy.load(folder, { ...loadOptions(config), config: merged });
   const policyConfig = withDatasetFeatures(merged, featuresOf(dataset, config));
-  const policy = await SmolVLAPolicy.load(folder, { ...loadOptions(config), config: policyConfig });
+  const policy = await SmolVLAPolicy.load(folder, {
+    ...loadOptions(config),
+    config: policyConfig,
+    unsetStatistics: "leave out", // the dataset's take their place
+  });
   const statistics = trainingStatistics(dataset, config);
   const { preprocessor, postprocessor } = policy.processors;
   const { inputFeatures, outputFeatures, normalizationMapping } = policyConfig;

@@ -3,11 +3,12 @@ import type { DatasetMetadata } from "../data/index.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { type Provenance, readProvenance } from "../policy/provenance.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
-import { CheckpointError } from "../support/errors.js";
 import { once } from "../support/once.js";
 import type { TrainConfig } from "./config.js";
+import { splitEpisodes } from "./held-out.js";
 import { reflow } from "./objectives/make-objective.js";
-import { framesOf, pairFacts } from "./pairs/pair-manifest.js";
+import type { PairManifest } from "./pairs/pair-manifest.js";
+import { framesOf, pairFacts } from "./pairs/pair-requirements.js";
 import { PairSet } from "./pairs/pair-set.js";
 import { loadOptions, readConfigs } from "./policy-configs.js";
 import type { PreparedPolicy } from "./prepare-policy.js";
@@ -28,18 +29,18 @@ export async function prepareReflow(
   const teacherRound = earlier?.k ?? 1;
   const student = await makeStudent(config, teacher, folder, own, seed);
   const hash = once(() => weightsHash(folder));
-  const pairs = config.reflow.pairs ? await openPairs(config, dataset, teacher, await hash()) : undefined;
+  const stored = config.reflow.pairs ? await openPairs(config, dataset, teacher, await hash()) : undefined;
   const objective = reflow(config, {
     teacher,
     student: student.policy,
     sharesContext: student.sharesContext,
     seed,
-    pairs,
+    stored,
   });
   const provenance = once(
     async (): Promise<RunProvenance> => ({
       ...commonProvenance(student.policy),
-      ...stageProvenance(config, teacherRound),
+      ...stageProvenance(config, teacherRound, stored?.pairs.manifest),
       objective: objective.name,
       teacher: { path: resolve(folder), weightsSha256: await hash(), ...(earlier?.k ? { k: earlier.k } : {}) },
     }),
@@ -60,40 +61,42 @@ export async function prepareReflow(
 
 /** The run's stored pairs. @throws CheckpointError if they were not made for it, or some of its frames have none */
 async function openPairs(
-  { reflow: settings, dataset: { episodes } }: TrainConfig,
+  config: TrainConfig,
   dataset: DatasetMetadata,
   teacher: SmolVLAPolicy,
   weightsSha256: string,
-): Promise<PairSet> {
-  const folder = settings.pairs!;
-  const pairs = await PairSet.open(folder, {
-    ...pairFacts(teacher),
-    weightsSha256,
-    contentHash: dataset.contentHash,
+): Promise<{ readonly pairs: PairSet; readonly frames: readonly number[] }> {
+  const { reflow: settings, renameMap } = config;
+  const episodes = config.dataset.episodes ?? dataset.episodes.map(({ index }) => index);
+  const frames = framesOf(dataset, splitEpisodes(episodes, config).training);
+  const requirements = {
+    ...pairFacts(teacher, renameMap),
+    teacher: { weightsSha256 },
+    dataset,
     paddedDims: settings.paddedDims,
-  });
-  const missing = pairs.missing(framesOf(dataset, episodes));
-  if (missing.length === 0) return pairs;
-  pairs.dispose();
-  throw new CheckpointError(
-    `--reflow.pairs: ${folder} has no pairs for ${missing.length} of the run's frames (first: frame ${missing[0]}). Make them ` +
-      "for the same episodes, or choose episodes with --dataset.episodes",
-  );
+  };
+  const use = { requirements, frames, numNoises: settings.noisesPerObservation };
+  return { pairs: await PairSet.open(settings.pairs!, use), frames };
 }
 
 /** What a stage makes of a teacher of round k, and how. */
-function stageProvenance({ reflow: settings, policy, ema }: TrainConfig, teacherRound: number) {
+function stageProvenance(
+  { reflow: settings, policy, ema }: TrainConfig,
+  teacherRound: number,
+  stored: PairManifest | undefined,
+) {
   const { stage, teacherSolver, teacherGrid, paddedDims, noisesPerObservation, pairUses, time, loss, real } = settings;
   return {
     k: stage === "distill" ? teacherRound : teacherRound + 1,
     ...(stage === "distill" ? { distilled: true } : {}),
     pairs: {
-      solver: teacherSolver,
-      grid: teacherGrid,
-      numSteps: policy.reflowNumInferenceSteps,
+      solver: stored?.solver ?? teacherSolver,
+      grid: stored?.grid ?? teacherGrid,
+      numSteps: stored?.numSteps ?? policy.reflowNumInferenceSteps,
       paddedDims,
-      source: settings.pairs === undefined ? (pairUses > 1 ? "buffered" : "fresh") : "stored",
+      source: stored ? "stored" : pairUses > 1 ? "buffered" : "fresh",
       noisesPerObservation,
+      ...(stored ? { noisesStored: stored.numNoises } : {}),
     },
     studentInit: policy.studentInit,
     time,

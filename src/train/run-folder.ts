@@ -1,14 +1,23 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { RECORDS_FILE } from "../records/run-event.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 import { CHECKPOINTS } from "./checkpoint.js";
+import { type LockWords, lockFolder } from "./folder-lock.js";
 
-const LOCK_FILE = ".lock";
+const LOCK_WORDS: LockWords = {
+  command: "train",
+  activity: "already training in",
+  option: "--output_dir",
+  kind: "training run",
+};
 
 /** Names that `temporaryPathBeside` gives. */
 const isTemporary = (name: string): boolean => /^\..+\.tmp$/.test(name);
+
+/** Where a run's dashboards lie. */
+const LOG_FOLDERS = ["tensorboard", "wandb"];
 
 export interface RunFolderOptions {
   /** the run in the folder is continued */
@@ -45,7 +54,7 @@ export async function openRunFolder(path: string, options: RunFolderOptions): Pr
   } catch (error) {
     throw new CheckpointError(`train: ${path} cannot be made (${messageOf(error)})`);
   }
-  const release = lock(path);
+  const release = lockFolder(path, LOCK_WORDS);
   await removeUnfinished(checkpoints);
   return {
     path,
@@ -53,64 +62,14 @@ export async function openRunFolder(path: string, options: RunFolderOptions): Pr
     clear: async () => {
       await rm(checkpoints, { recursive: true, force: true });
       await rm(records, { force: true });
+      for (const name of LOG_FOLDERS) await rm(join(path, name), { recursive: true, force: true });
     },
   };
 }
 
-async function removeUnfinished(checkpoints: string): Promise<void> {
-  if (!existsSync(checkpoints)) return;
-  const names = (await readdir(checkpoints)).filter(isTemporary);
-  await Promise.all(names.map((name) => rm(join(checkpoints, name), { recursive: true, force: true })));
+/** Deletes what processes that were killed have left half-written in a folder. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  const names = (await readdir(folder)).filter(isTemporary);
+  await Promise.all(names.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }
-
-/** Lock files of this process. Its number alone is no proof: a restarted container gives the same one again. */
-const held = new Set<string>();
-
-/**
- * Makes a lock file with this process's number; one whose owner is gone (a killed run) is taken over.
- *
- * @returns what releases it
- */
-function lock(path: string): () => void {
-  const file = resolve(path, LOCK_FILE);
-  if (!tryLock(file)) {
-    const owner = Number(readFileSync(file, "utf8"));
-    if (isRunning(owner, file)) throw lockedError(path, owner, file);
-    rmSync(file, { force: true });
-    if (!tryLock(file)) throw lockedError(path, Number(readFileSync(file, "utf8")), file);
-  }
-  held.add(file);
-  return () => {
-    held.delete(file);
-    rmSync(file, { force: true });
-  };
-}
-
-/** @returns false if there is a lock file already */
-function tryLock(file: string): boolean {
-  try {
-    writeFileSync(file, String(process.pid), { flag: "wx" });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw new CheckpointError(`train: ${file} cannot be written (${messageOf(error)})`);
-  }
-}
-
-/** Whether the process that wrote a lock file still holds it. A file without a number was never finished. */
-function isRunning(owner: number, file: string): boolean {
-  if (!Number.isSafeInteger(owner) || owner <= 0) return false;
-  if (owner === process.pid) return held.has(file);
-  try {
-    process.kill(owner, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-const lockedError = (path: string, owner: number, file: string): CheckpointError =>
-  new CheckpointError(
-    `train: process ${owner} is already training in ${path}. Wait for it, or choose another --output_dir. ` +
-      `If that process is no training run, delete ${file}`,
-  );

@@ -39,15 +39,17 @@ export async function makeStudent(
   seed: number,
 ): Promise<Student> {
   const { studentInit, path, pretrainedPath } = config.policy;
-  const own = path ?? pretrainedPath;
-  if (own !== undefined) {
-    const folder = await findPolicyFolder(own);
+  const start = path ?? pretrainedPath;
+  if (start !== undefined) {
+    const folder = await findPolicyFolder(start);
     if (folder !== teacherFolder) return loadedStudent(config, teacher, folder);
   }
   const mayDiffer = studentInit === "teacher" ? () => false : isNetworkField;
   const conflicts = conflictsWithTeacher(config.policy.fields, teacherFields, mayDiffer);
   if (conflicts.length > 0) throw new ConfigError("training config", conflicts);
-  const fields = { ...teacherFields, ...policyOverrides(config) };
+  // A copy shares its teacher's vision-language model, however that was trained.
+  const shared = studentInit === "teacher" ? { train_expert_only: true } : {};
+  const fields = { ...teacherFields, ...shared, ...policyOverrides(config) };
   const merged = parseSmolVLAConfig(fields, join(teacherFolder, "config.json"));
   if (studentInit === "teacher") {
     expectFrozenModel(merged);

@@ -177,7 +177,7 @@ describe("reflow inspect", () => {
     replaceIn(join(policy, "config.json"), '"train_expert_only":true', '"train_expert_only":false');
     replaceIn(join(policy, "config.json"), '"freeze_vision_encoder":true', '"freeze_vision_encoder":false');
     expect((await report(policy)).report.parameters!.trainable).toBe(402_737_376);
-    expect((await inspect(policy)).out).toContain("trainable as in LeRobot up to 0.5; from 0.6 on");
+    expect((await inspect(policy)).out).toContain("trainable as in LeRobot up to 0.6.0; from 0.6.1 on");
   });
 
   it("says which rectified flow a policy is, and of whom", async () => {

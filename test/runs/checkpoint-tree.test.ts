@@ -141,7 +141,17 @@ describe("the policy in a checkpoint", () => {
         noise: "standard normal in all padded action dimensions",
       },
       teacher: { path: TEACHER, weightsSha256: sha256(join(TEACHER, "model.safetensors")) },
-      pairs: { solver: "euler", numSteps: 2, paddedDims: "zero" },
+      pairs: {
+        solver: "euler",
+        grid: "uniform",
+        numSteps: 2,
+        paddedDims: "zero",
+        source: "fresh",
+        noisesPerObservation: 1,
+      },
+      studentInit: "teacher",
+      time: { law: "u_shaped", steepness: 4, mean: 0, std: 1, alpha: 4, atoms: [1], shareAtAtoms: 0.25 },
+      loss: { distance: "l2", adaptivePower: 1, adaptiveC: 0.001, executedWeight: 1, smoothness: 0 },
       statisticsSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       resourceFolders: [join(TEACHER, "..")],
     });

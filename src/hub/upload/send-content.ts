@@ -29,12 +29,13 @@ const IDLE_MS = 120_000;
 export function sendContent(url: string, { method, headers, content }: ContentRequest): Promise<Response> {
   return new Promise((done, fail) => {
     const send = url.startsWith("https:") ? requestHttps : requestHttp;
-    const request = send(url, {
+    const options = {
       method,
       headers: { ...headers, "Content-Length": content.size },
       strictContentLength: true,
       timeout: IDLE_MS,
-    });
+    };
+    const request = send(url, options);
     let isAnswered = false;
     const failUnanswered = (error: unknown): void => {
       // A server that refuses may close the connection before it has taken everything.

@@ -35,8 +35,7 @@ export async function loadProcessorPipeline(folder: string, name: PipelineName):
   const path = join(folder, `${name}.json`);
   const json = await readJson(
     path,
-    "A policy saved before LeRobot 0.4 keeps its normalisation elsewhere: run LeRobot's " +
-      "migrate_policy_normalization.py on it first",
+    "A policy saved before LeRobot 0.4 keeps its normalisation elsewhere, among its weights, but this folder holds no such policy",
   );
   const { steps } = parseWithSchema(FILE_SCHEMA, json, path);
   const loaded: ProcessorStep[] = [];

@@ -134,7 +134,7 @@ describe("a pipeline that cannot be used", () => {
     rmSync(at(""));
     await expectError(
       at(
-        ": file not found. A policy saved before LeRobot 0.4 keeps its normalisation elsewhere: run LeRobot's migrate_policy_normalization.py on it first",
+        ": file not found. A policy saved before LeRobot 0.4 keeps its normalisation elsewhere, among its weights, but this folder holds no such policy",
       ),
     );
   });

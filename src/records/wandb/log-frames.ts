@@ -16,20 +16,24 @@ const FRAME_HEADER = 7;
 
 const [FULL, FIRST, MIDDLE, LAST] = [1, 2, 3, 4] as const;
 
-const checksum = (kind: number, data: Uint8Array): number => crc32(data, crc32(Uint8Array.of(kind)));
+/** Over the kind and the data. */
+function checksum(kind: number, data: Uint8Array): number {
+  const ofKind = crc32(Uint8Array.of(kind));
+  return data.length === 0 ? ofKind : crc32(data, ofKind); // crc32 forgets what came before when there is no data
+}
 
 /** The bytes that store a record at the end of a file of `offset` bytes. */
 export function frameRecord(record: Buffer, offset: number): Buffer {
   const parts: Buffer[] = [];
   let left = BLOCK - (offset % BLOCK);
   let done = 0;
-  do {
+  // A frame may be empty: where a header just fits into its block.
+  for (let isFirst = true; isFirst || done < record.length; isFirst = false) {
     if (left < FRAME_HEADER) {
       parts.push(Buffer.alloc(left));
       left = BLOCK;
     }
     const data = record.subarray(done, done + left - FRAME_HEADER);
-    const isFirst = done === 0;
     done += data.length;
     const isLast = done === record.length;
     const kind = isFirst ? (isLast ? FULL : FIRST) : isLast ? LAST : MIDDLE;
@@ -39,7 +43,7 @@ export function frameRecord(record: Buffer, offset: number): Buffer {
     header.writeUInt8(kind, 6);
     parts.push(header, data);
     left -= FRAME_HEADER + data.length;
-  } while (done < record.length);
+  }
   return Buffer.concat(parts);
 }
 
@@ -51,7 +55,7 @@ export interface FramedRecord {
 }
 
 /** The records of a file, up to the first that is torn or damaged. */
-export function* readRecords(file: Buffer): Generator<FramedRecord, void, undefined> {
+export function* readFramedRecords(file: Buffer): Generator<FramedRecord, void, undefined> {
   let offset = FILE_HEADER.length;
   let parts: Buffer[] = [];
   while (offset < file.length) {

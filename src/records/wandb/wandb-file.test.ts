@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { readRecords } from "./log-frames.js";
+import { readFramedRecords } from "./log-frames.js";
 import { readRecord, runRecords } from "./run-records.js";
 import { WandbFile } from "./wandb-file.js";
 
@@ -23,8 +23,8 @@ const write = (file: WandbFile, ...steps: readonly number[]): void => {
 };
 
 const stepsIn = (bytes: Buffer): (number | "exit")[] =>
-  Array.from(readRecords(bytes), ({ record }) => readRecord(record)).flatMap((known) =>
-    known.kind === "history" ? [known.step] : known.kind === "exit" ? ["exit" as const] : [],
+  Array.from(readFramedRecords(bytes), ({ record }) => readRecord(record)).flatMap(
+    (known) => (known.kind === "history" ? [known.step] : known.kind === "exit" ? ["exit"] : []) as (number | "exit")[],
   );
 
 it("a run that continues is cut after its step and its end taken off", () => {

@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { CheckpointError, messageOf } from "../../support/errors.js";
-import { FILE_HEADER, frameRecord, readRecords } from "./log-frames.js";
+import { FILE_HEADER, frameRecord, readFramedRecords } from "./log-frames.js";
 import { numberedRecord, readRecord, runRecords } from "./run-records.js";
 
 /** A run's `.wandb` file, open for appending. */
@@ -87,7 +87,7 @@ function keptPart(path: string, step: number): KeptPart {
     throw new CheckpointError(`${path}: expected a file of Weights & Biases, got one that begins differently`);
   }
   let kept: KeptPart = { length: FILE_HEADER.length, numRecords: 0, lastStep: -1, lastRuntimeS: 0 };
-  for (const { record, end } of readRecords(bytes)) {
+  for (const { record, end } of readFramedRecords(bytes)) {
     const known = readRecord(record);
     if (known.kind === "exit" || (known.kind === "history" && known.step > step)) break;
     kept = { ...kept, length: end, numRecords: kept.numRecords + 1 };

@@ -1,36 +1,27 @@
-import { CheckpointError, ShapeError } from "../../support/errors.js";
 import { cat, empty, type Generator, scope, tensor, toDevice, uniform_ } from "../../torch/index.js";
+import { frameNumbers } from "../pairs/frame-numbers.js";
 import type { PairSet } from "../pairs/pair-set.js";
 import type { Coupling } from "./coupling.js";
 
 export interface StoredOptions {
   readonly pairs: PairSet;
+  /** those of the run, among which the farthest pairs are looked for */
+  readonly frames: readonly number[];
   /** N, pairs of each observation that a batch takes, at most as many as are stored */
   readonly numNoises: number;
-  /** share of the pairs of each task that is left out, those with the largest distance */
+  /** share of the pairs of each task that is left out, those with the largest distance among all of the run's frames */
   readonly truncateShare: number;
   readonly device: string;
 }
 
-/**
- * Pairs that were made before: of each observation's K stored pairs a batch takes N different ones, drawn anew each time.
- *
- * @throws CheckpointError if fewer pairs are stored than a batch shall take
- */
-export function stored({ pairs, numNoises, truncateShare, device }: StoredOptions): Coupling {
+/** Pairs that were made before: of each observation's K stored pairs a batch takes N different ones, drawn anew each time. */
+export function stored({ pairs, frames: all, numNoises, truncateShare, device }: StoredOptions): Coupling {
   const { numNoises: numStored } = pairs.manifest;
-  if (numNoises > numStored) {
-    throw new CheckpointError(
-      `--reflow.noises_per_observation: expected at most the ${numStored} pairs that are stored of each observation, got ${numNoises}`,
-    );
-  }
-  const kept = truncateShare > 0 ? pairs.truncation(truncateShare) : undefined;
+  const kept = truncateShare > 0 ? pairs.truncation(truncateShare, all) : undefined;
   return {
     numNoises,
     couple: (batch, _context, generator) => {
-      const index = batch.arrays.index;
-      if (index === undefined) throw new ShapeError('pairs: expected "index" in the batch, got none');
-      const frames = Array.from(index.data as BigInt64Array, Number);
+      const frames = frameNumbers(batch.arrays);
       const picks = frames.map(() => drawPicks(numStored, numNoises, generator));
       return scope(() => {
         const found = frames.map((frame, i) => pairs.pairs(frame, picks[i]!));

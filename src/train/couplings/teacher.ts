@@ -35,6 +35,9 @@ export interface TeacherOptions {
   readonly numNoises: number;
 }
 
+/** What of a batch a teacher looks at. */
+export type Observations = Pick<TrainingBatch, "input" | "arrays">;
+
 /**
  * Noises and the actions that a teacher's flow carries them to, for the same observation: the coupling of reflow. Noise
  * fills the whole padded width. All steps of a chunk count: a generated chunk has no padding.
@@ -57,7 +60,7 @@ export function teacherPairs(options: TeacherOptions): Coupling {
 /** Where the teacher's flow carries noise `[B * N, A, M]`, with the rule for padded dimensions applied. */
 export function carryNoise(
   options: TeacherOptions,
-  batch: TrainingBatch,
+  batch: Observations,
   context: Context | undefined,
   noise: Tensor,
 ): Tensor {
@@ -80,7 +83,7 @@ export function carryNoise(
  */
 export function teacherField(
   { teacher, config, device, sharesContext, numNoises }: TeacherOptions,
-  batch: TrainingBatch,
+  batch: Observations,
   context: Context | undefined,
   rows?: Tensor,
 ): VelocityField {

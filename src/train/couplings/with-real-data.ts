@@ -10,6 +10,7 @@ import {
   indexSelect,
   logicalAnd,
   noGrad,
+  onesLike,
   repeatInterleave,
   reshape,
   scope,
@@ -25,6 +26,7 @@ import {
 import type { ReflowSettings } from "../config.js";
 import type { TrainingBatch } from "../objectives/objective.js";
 import type { Coupling, Pairs } from "./coupling.js";
+import { shareOf } from "./share-of.js";
 import { type TeacherOptions, teacherField } from "./teacher.js";
 
 /** Demonstrated chunks beside a batch's pairs, each observation's N times in a row. */
@@ -90,10 +92,15 @@ function demonstrationsOf(
 
 const perEntry = (isChosen: Tensor): Tensor => reshape(isChosen, [-1, 1, 1]);
 
+/** Weights of pairs, but 1 for those that were replaced: what was wrong with the pair is gone with it. */
+const countAgain = (weights: Tensor | undefined, isReplaced: Tensor): Tensor | undefined =>
+  weights && where(isReplaced, onesLike(weights), weights);
+
 function independent(pairs: Pairs, { actions, isPad, isChosen }: Demonstrated): Pairs {
   return scope(() => ({
     ...pairs,
     actions: where(perEntry(isChosen), actions, pairs.actions),
+    weights: countAgain(pairs.weights, isChosen),
     isIndependent: isChosen,
     isPad: logicalAnd(isPad, reshape(isChosen, [-1, 1])),
   }));
@@ -129,6 +136,7 @@ function inverted(pairs: Pairs, demonstrated: Demonstrated, situation: Situation
       ...pairs,
       noise: where(perEntry(isReplaced), noise, pairs.noise),
       actions: where(perEntry(isReplaced), demonstrated.actions, pairs.actions),
+      weights: countAgain(pairs.weights, isReplaced),
       isPad: logicalAnd(demonstrated.isPad, reshape(isReplaced, [-1, 1])),
       figures: [...(pairs.figures ?? []), shareOf("inverted", accepted, chosen.length)],
     };
@@ -165,9 +173,3 @@ function placeRows(rows: Tensor, places: readonly number[], like: Tensor): Tenso
   });
   return indexSelect(cat([rows, like], 0), 0, toDevice(tensor(order, [order.length], "int64"), like.device));
 }
-
-const shareOf = (name: string, flags: readonly number[], numTried: number) => ({
-  name: `pairs/${name}`,
-  value: numTried === 0 ? 0 : flags.reduce((n, flag) => n + flag, 0) / numTried,
-  weight: numTried,
-});

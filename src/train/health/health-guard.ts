@@ -5,12 +5,13 @@ import { describeFinding, type Finding, isCuredBySmallerRate } from "./finding.j
 /**
  * What becomes of a finding:
  *
+ * - `off`: there is no watch, and nothing to decide.
  * - `warn`: it is told and recorded.
  * - `stop`: a critical one ends the run.
  * - `backoff`: after a critical one that a smaller learning rate cures, the run goes back to its last good checkpoint, or to
  *   its start, and goes on with half the rate; when that has not helped three times, and for other critical ones, it ends.
  */
-export const HEALTH_MODES = ["warn", "stop", "backoff"] as const;
+export const HEALTH_MODES = ["off", "warn", "stop", "backoff"] as const;
 export type HealthMode = (typeof HEALTH_MODES)[number];
 
 const FACTOR = 0.5;
@@ -67,7 +68,7 @@ export class HealthGuard {
   decide(findings: readonly Finding[]): HealthAction {
     const critical = findings.filter(({ severity }) => severity === "critical");
     const [worst] = [...critical].sort((a, b) => Number(isCuredBySmallerRate(a)) - Number(isCuredBySmallerRate(b)));
-    if (worst === undefined || this.mode === "warn") return { kind: "continue" };
+    if (worst === undefined || this.mode === "off" || this.mode === "warn") return { kind: "continue" };
     const lastGoodStep = Math.min(...critical.map((finding) => finding.lastGoodStep));
     const message = describeFinding(worst);
     if (this.mode === "stop" || !isCuredBySmallerRate(worst)) return { kind: "stop", lastGoodStep, message };

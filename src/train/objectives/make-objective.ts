@@ -22,6 +22,7 @@ import { type TeacherOptions, teacherPairs } from "../couplings/teacher.js";
 import { truncated } from "../couplings/truncated.js";
 import { withRealData } from "../couplings/with-real-data.js";
 import type { PairSet } from "../pairs/pair-set.js";
+import { perturbStates } from "./perturb-state.js";
 import { type DrawTimes, VelocityMatching } from "./velocity-matching.js";
 
 /** Draws times by a law, and single times beside it. */
@@ -48,8 +49,8 @@ export interface ReflowParts {
   /** whether the student looks through the teacher's own vision-language model */
   readonly sharesContext: boolean;
   readonly seed: number;
-  /** stored pairs in place of the teacher's fresh ones */
-  readonly pairs: PairSet | undefined;
+  /** stored pairs in place of the teacher's fresh ones, and the frames of the run */
+  readonly stored: { readonly pairs: PairSet; readonly frames: readonly number[] } | undefined;
 }
 
 /** How a run's teacher makes pairs. */
@@ -87,18 +88,21 @@ export function reflow(config: TrainConfig, parts: ReflowParts): VelocityMatchin
       smoothness: settings.loss.smoothness,
     },
     hasFrozenContext: parts.sharesContext || trainExpertOnly,
+    perturb:
+      settings.stateNoise > 0
+        ? perturbStates(student.config, student.device, settings.stateNoise, parts.seed)
+        : undefined,
   });
 }
 
 /** Pairs fresh, kept or stored; then what is done to them. */
-function couplingOf(config: TrainConfig, { teacher, sharesContext, seed, pairs }: ReflowParts): Coupling {
+function couplingOf(config: TrainConfig, { teacher, sharesContext, seed, stored: kept }: ReflowParts): Coupling {
   const { truncateShare, annealSteps, real, pairUses, bufferBatches, noisesPerObservation } = config.reflow;
   const options = teacherOptions(config, teacher, sharesContext);
-  let coupling: Coupling = pairs
-    ? stored({ pairs, numNoises: noisesPerObservation, truncateShare, device: teacher.device })
+  let coupling: Coupling = kept
+    ? stored({ ...kept, numNoises: noisesPerObservation, truncateShare, device: teacher.device })
     : teacherPairs(options);
-  if (truncateShare > 0 && pairs === undefined)
-    coupling = truncated(coupling, truncateShare, actionDim(teacher.config));
+  if (truncateShare > 0 && kept === undefined) coupling = truncated(coupling, truncateShare, actionDim(teacher.config));
   if (real.share > 0) coupling = withRealData(coupling, real, options);
   if (pairUses > 1) coupling = buffered(coupling, bufferBatches, seed);
   return annealSteps > 0 ? annealed(coupling, annealSteps, teacher.device) : coupling;

@@ -40,6 +40,8 @@ export interface VelocityMatchingOptions {
   readonly loss: LossOptions;
   /** whether images and language are encoded without gradients, and once for whoever needs them */
   readonly hasFrozenContext: boolean;
+  /** changes what is seen of a batch, for the model and whoever makes its pairs alike; nothing if left out */
+  readonly perturb?: ((batch: TrainingBatch) => TrainingBatch) | undefined;
 }
 
 /** A regression problem: points, times and the velocities that belong there, for the observations of a batch. */
@@ -71,9 +73,10 @@ export class VelocityMatching implements Objective {
   }
 
   /** The problem of a batch, which several students can be asked: pairs first, then times, without gradients. */
-  pose(batch: TrainingBatch, generator: Generator): Problem {
-    const { model, coupling, device, hasFrozenContext } = this.#options;
+  pose(given: TrainingBatch, generator: Generator): Problem {
+    const { model, coupling, device, hasFrozenContext, perturb } = this.#options;
     return noGrad(() => {
+      const batch = perturb ? perturb(given) : given;
       const { input } = batch;
       const context = hasFrozenContext ? scope(() => model.encodeContext(input)) : undefined;
       const pairs = coupling.couple(batch, context, generator);

@@ -2,44 +2,59 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { truncateFar } from "../../flow/index.js";
 import { CheckpointError, ShapeError } from "../../support/errors.js";
-import { cat, disposeAll, expectShape, mapSafetensors, reshape, scope, slice, type Tensor } from "../../torch/index.js";
-import {
-  expectMatchingPairs,
-  numShards,
-  type PairManifest,
-  type PairRequirements,
-  readPairManifest,
-  shardName,
-} from "./pair-manifest.js";
+import { cat, disposeAll, reshape, scope, slice, type Tensor } from "../../torch/index.js";
+import { numShards, type PairManifest, readPairManifest, shardName } from "./pair-manifest.js";
+import { expectMatchingPairs, type PairRequirements } from "./pair-requirements.js";
+import { openShard, type PairShard } from "./pair-shard.js";
 
-/** One shard's tensors: n frames with K pairs each. They stay in the mapped file until they are used. */
-interface Shard {
-  /** float32 `[n, K, A, M]` */
-  readonly noise: Tensor;
-  /** float32 `[n, K, A, M]` */
-  readonly actions: Tensor;
-  /** `|actions - noise|` over the robot's dimensions, float32 `[n, K]` */
-  readonly distance: Tensor;
+/** What a run wants from a set. */
+export interface PairUse {
+  readonly requirements: PairRequirements;
+  /** the frames that it learns from */
+  readonly frames: readonly number[];
+  /** pairs of each frame that a batch takes */
+  readonly numNoises: number;
 }
 
 /** A pair set on disk, opened to be read. */
 export class PairSet {
   readonly manifest: PairManifest;
-  readonly #shards: readonly Shard[];
+  readonly #shards: readonly PairShard[];
   readonly #places: ReadonlyMap<number, number>;
 
-  private constructor(manifest: PairManifest, shards: readonly Shard[]) {
+  private constructor(manifest: PairManifest, shards: readonly PairShard[]) {
     this.manifest = manifest;
     this.#shards = shards;
     this.#places = new Map(manifest.frames.map((frame, place) => [frame, place]));
   }
 
   /**
-   * @throws CheckpointError if the set is unfinished, damaged, or was not made for this run
+   * Opens a set for a run.
+   *
+   * @throws CheckpointError if the set is unfinished or damaged, was not made for this run, or has too few pairs for it
    */
-  static async open(folder: string, wanted: PairRequirements): Promise<PairSet> {
+  static async open(folder: string, { requirements, frames, numNoises }: PairUse): Promise<PairSet> {
     const manifest = await readPairManifest(folder);
-    expectMatchingPairs(folder, manifest, wanted);
+    expectMatchingPairs(folder, manifest, requirements);
+    if (numNoises > manifest.numNoises) {
+      throw new CheckpointError(
+        `--reflow.noises_per_observation: expected at most the ${manifest.numNoises} pairs that ${folder} holds of each ` +
+          `observation, got ${numNoises}`,
+      );
+    }
+    const stored = new Set(manifest.frames);
+    const missing = frames.filter((frame) => !stored.has(frame));
+    if (missing.length > 0) {
+      throw new CheckpointError(
+        `--reflow.pairs: ${folder} has no pairs for ${missing.length} of the run's ${frames.length} frames (first: frame ` +
+          `${missing[0]}). Make them for the same episodes, or choose episodes with --dataset.episodes`,
+      );
+    }
+    return PairSet.read(folder, manifest);
+  }
+
+  /** Opens a set to look at it. @throws CheckpointError if it is unfinished or damaged */
+  static async read(folder: string, manifest: PairManifest): Promise<PairSet> {
     const paths = Array.from({ length: numShards(manifest) }, (_, shard) => join(folder, shardName(shard)));
     const missing = paths.filter((path) => !existsSync(path));
     if (missing.length > 0) {
@@ -48,7 +63,7 @@ export class PairSet {
           `${missing[0]}). Run the same \`reflow pairs\` command again; it continues where it was`,
       );
     }
-    const shards: Shard[] = [];
+    const shards: PairShard[] = [];
     try {
       for (const [i, path] of paths.entries()) shards.push(await openShard(path, manifest, i));
     } catch (error) {
@@ -58,21 +73,28 @@ export class PairSet {
     return new PairSet(manifest, shards);
   }
 
-  /** Which of some frames the set has no pairs for. */
-  missing(frames: readonly number[]): readonly number[] {
-    return frames.filter((frame) => !this.#places.has(frame));
+  /** `|actions - noise|` of some frames' pairs, K in a row for each. */
+  distances(frames: readonly number[]): readonly number[] {
+    const ofShards = this.#shards.map(({ distance }) => distance.toNumbers());
+    const { numNoises } = this.manifest;
+    return frames.flatMap((frame) => {
+      const { shard, row } = this.#find(frame);
+      return ofShards[shard]!.slice(row * numNoises, (row + 1) * numNoises);
+    });
   }
 
   /**
-   * Which pairs are left when the farthest of each task are left out, by frame: 0 or 1 for each of its K pairs.
+   * Which pairs of some frames are left when the farthest of each task are left out: 0 or 1 for each of a frame's K pairs.
    *
-   * @param share see `truncateFar`
+   * @param share of the pairs of each task, see `truncateFar`
    */
-  truncation(share: number): ReadonlyMap<number, readonly (0 | 1)[]> {
-    const { frames, taskIndices, numNoises } = this.manifest;
-    const distances = this.#shards.flatMap(({ distance }) => distance.toNumbers());
-    const tasks = taskIndices.flatMap((task) => Array<number>(numNoises).fill(task));
-    const weights = truncateFar(distances, tasks, share);
+  truncation(share: number, frames: readonly number[]): ReadonlyMap<number, readonly (0 | 1)[]> {
+    const { taskIndices, numNoises } = this.manifest;
+    const tasks = frames.flatMap((frame) => {
+      const task = taskIndices[this.#place(frame)]!;
+      return Array<number>(numNoises).fill(task);
+    });
+    const weights = truncateFar(this.distances(frames), tasks, share);
     return new Map(frames.map((frame, i) => [frame, weights.slice(i * numNoises, (i + 1) * numNoises)]));
   }
 
@@ -84,6 +106,7 @@ export class PairSet {
    */
   pairs(frame: number, picks: readonly number[]): { readonly noise: Tensor; readonly actions: Tensor } {
     const { shard, row } = this.#find(frame);
+    const { noise, actions } = this.#shards[shard]!;
     const { numNoises, chunkSize, maxActionDim } = this.manifest;
     const chosen = (all: Tensor): Tensor =>
       cat(
@@ -93,35 +116,22 @@ export class PairSet {
         }),
         0,
       );
-    return scope(() => ({ noise: chosen(shard.noise), actions: chosen(shard.actions) }));
+    return scope(() => ({ noise: chosen(noise), actions: chosen(actions) }));
   }
 
-  #find(frame: number): { readonly shard: Shard; readonly row: number } {
+  #place(frame: number): number {
     const place = this.#places.get(frame);
     if (place === undefined) throw new ShapeError(`pairs: expected a frame of the set, got ${frame}`);
+    return place;
+  }
+
+  #find(frame: number): { readonly shard: number; readonly row: number } {
+    const place = this.#place(frame);
     const { framesPerShard } = this.manifest;
-    return { shard: this.#shards[Math.floor(place / framesPerShard)]!, row: place % framesPerShard };
+    return { shard: Math.floor(place / framesPerShard), row: place % framesPerShard };
   }
 
   dispose(): void {
     disposeAll([...this.#shards]);
-  }
-}
-
-async function openShard(path: string, manifest: PairManifest, shard: number): Promise<Shard> {
-  const { frames, framesPerShard, numNoises: K, chunkSize: A, maxActionDim: M } = manifest;
-  const n = Math.min(framesPerShard, frames.length - shard * framesPerShard);
-  const tensors = await mapSafetensors(path);
-  try {
-    const take = (name: string, pattern: string): Tensor => {
-      const tensor = tensors.get(name);
-      if (tensor === undefined) throw new CheckpointError(`${path}: expected a tensor "${name}", got none`);
-      expectShape(tensor, pattern, `${path}: ${name}`, { n, K, A, M }, "float32");
-      return tensor;
-    };
-    return { noise: take("noise", "n K A M"), actions: take("actions", "n K A M"), distance: take("distance", "n K") };
-  } catch (error) {
-    disposeAll(tensors);
-    throw error;
   }
 }

@@ -239,7 +239,7 @@ export async function startMockHub(): Promise<MockHub> {
         repository.files.set(path, { content: Buffer.from(String(value.content), "base64"), isLarge: false });
       } else {
         const content = stored.get(String(value.oid));
-        if (key !== "lfsFile" || content?.length !== value.size)
+        if (key !== "lfsFile" || content === undefined || content.length !== value.size)
           throw new Refusal(400, `LFS object of ${path} is missing`);
         repository.files.set(path, { content, isLarge: true });
       }

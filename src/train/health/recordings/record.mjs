@@ -9,7 +9,7 @@ import { join, resolve } from "node:path";
 
 const HERE = import.meta.dirname;
 const ROOT = resolve(HERE, "../../../..");
-const DIST = process.env.REFLOW_DIST ?? join(ROOT, "dist");
+const DIST = join(ROOT, "dist");
 const FIXTURE = join(ROOT, "test/fixtures/tiny-smolvla");
 const LINES = join(HERE, "runs.jsonl");
 /** of evaluations: the same observations and noises at every one */

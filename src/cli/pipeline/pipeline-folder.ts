@@ -1,0 +1,80 @@
+import { type Dirent, existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { RECORDS_FILE } from "../../records/run-event.js";
+import { syncFolder, temporaryPathBeside, writeFileAtomically } from "../../support/atomic-file.js";
+import { CheckpointError, messageOf } from "../../support/errors.js";
+import { CHECKPOINTS } from "../../train/checkpoint.js";
+import { type LockWords, lockFolder } from "../../train/folder-lock.js";
+
+const LOCK_WORDS: LockWords = {
+  command: "pipeline",
+  activity: "already working in",
+  option: "--output_dir",
+  kind: "pipeline",
+};
+
+/** A pipeline's folder, reserved for one process until it is released. */
+export interface PipelineFolder {
+  readonly path: string;
+  /** names of the folders of stages that it holds, in order, those of the present pipeline or not */
+  stageFolders(): Promise<readonly string[]>;
+  /** deletes stages, the last first, so that what is left is always the beginning of a pipeline */
+  deleteStages(names: readonly string[]): Promise<void>;
+  writeJson(name: string, content: unknown): Promise<void>;
+  release(): void;
+}
+
+const isStageFolder = (entry: Dirent): boolean => entry.isDirectory() && /^\d{2,}-/.test(entry.name);
+
+/**
+ * Makes or opens a pipeline's folder and removes what a killed process has left half done in it.
+ *
+ * @throws CheckpointError if it cannot be made, if another process works in it, or if it is a training run's
+ */
+export async function openPipelineFolder(path: string): Promise<PipelineFolder> {
+  if (existsSync(join(path, CHECKPOINTS)) || existsSync(join(path, RECORDS_FILE))) {
+    throw new CheckpointError(
+      `pipeline: expected a pipeline's folder, got a training run in ${path}. Choose another --output_dir`,
+    );
+  }
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw new CheckpointError(`pipeline: ${path} cannot be made (${messageOf(error)})`);
+  }
+  const release = lockFolder(path, LOCK_WORDS);
+  try {
+    const left = (await readdir(path)).filter((name) => /^\..+\.tmp$/.test(name));
+    await Promise.all(left.map((name) => rm(join(path, name), { recursive: true, force: true })));
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return {
+    path,
+    release,
+    stageFolders: async () =>
+      (await readdir(path, { withFileTypes: true }))
+        .filter(isStageFolder)
+        .map(({ name }) => name)
+        .sort(),
+    deleteStages: async (names) => {
+      for (const name of [...names].sort().reverse()) {
+        const folder = join(path, name);
+        // A stage is there or not, also for whoever is killed on the way.
+        const hidden = temporaryPathBeside(folder);
+        await rename(folder, hidden);
+        await syncFolder(path);
+        await rm(hidden, { recursive: true, force: true });
+      }
+    },
+    writeJson: async (name, content) => {
+      try {
+        await writeFileAtomically(join(path, name), `${JSON.stringify(content, null, 2)}\n`);
+      } catch (error) {
+        throw new CheckpointError(`pipeline: ${join(path, name)} cannot be written (${messageOf(error)})`);
+      }
+    },
+  };
+}
