@@ -124,10 +124,10 @@ export {
 } from "./torch/index.js";
 // Training runs: from settings to a loop of events, as the command line drives it.
 export { parseTrainConfig, type TrainConfig } from "./train/config.js";
-export type { LoopEvent } from "./train/loop.js";
 export type { Coupling, Pairs } from "./train/couplings/coupling.js";
 export { demonstrations } from "./train/couplings/demonstrations.js";
 export { carryNoise, type PaddedDims, type TeacherOptions, teacherPairs } from "./train/couplings/teacher.js";
+export type { LoopEvent } from "./train/loop.js";
 export { timesOf } from "./train/objectives/make-objective.js";
 export type { Figure, Objective, StepLoss, TrainingBatch } from "./train/objectives/objective.js";
 export { type Problem, VelocityMatching, type VelocityMatchingOptions } from "./train/objectives/velocity-matching.js";

@@ -5,11 +5,13 @@ import { packageVersion } from "./package-version.js";
 
 const COMMANDS: readonly CommandEntry[] = [
   { name: "train", load: async () => (await import("./commands/train.js")).command },
+  { name: "pipeline", load: async () => (await import("./commands/pipeline.js")).command },
   { name: "lr-sweep", load: async () => (await import("./commands/lr-sweep.js")).command },
   { name: "compare-init", load: async () => (await import("./commands/compare-init.js")).command },
   { name: "pairs", load: async () => (await import("./commands/pairs.js")).command },
   { name: "predict", load: async () => (await import("./commands/predict.js")).command },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).command },
+  { name: "merge", load: async () => (await import("./commands/merge.js")).command },
   { name: "migrate", load: async () => (await import("./commands/migrate.js")).command },
 ];
 

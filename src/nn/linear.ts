@@ -38,9 +38,14 @@ export class Linear extends Module {
     return linear(toDtype(x, this.weight.dtype), this.weight, this.bias ?? null, activation);
   }
 
-  /** The weight with the correction in it, a new tensor: float32 `[numOutputs, numInputs]`; undefined without one. */
-  mergedWeight(): Tensor | undefined {
+  /**
+   * The weight with the correction in it, a new tensor: float32 `[numOutputs, numInputs]`; undefined without one.
+   *
+   * @param a in place of the correction's own
+   * @param b in place of the correction's own
+   */
+  mergedWeight(a?: Tensor, b?: Tensor): Tensor | undefined {
     const { lora } = this;
-    return lora && scope(() => add(toDtype(this.weight, "float32"), lora.delta()));
+    return lora && scope(() => add(toDtype(this.weight, "float32"), lora.delta(a, b)));
   }
 }

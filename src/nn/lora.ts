@@ -32,7 +32,7 @@ export class Lora extends Module {
   }
 
   /** What it adds to the layer's weight: float32 `[numOutputs, numInputs]`. */
-  delta(): Tensor {
-    return scope(() => mulScalar(matmul(this.b, this.a), this.#scaling));
+  delta(a: Tensor = this.a, b: Tensor = this.b): Tensor {
+    return scope(() => mulScalar(matmul(b, a), this.#scaling));
   }
 }

@@ -62,9 +62,11 @@ export async function readPolicyFiles(folder: string, options: MigrationOptions 
   const { json, path, old } = await readPolicyJson(folder);
   const config = parseSmolVLAConfig(json, path);
   if (old !== undefined) return { config, currentName, ...(await migrateProcessors(folder, old, config, options)) };
-  const processors = {
-    preprocessor: await loadProcessorPipeline(folder, "policy_preprocessor"),
-    postprocessor: await loadProcessorPipeline(folder, "policy_postprocessor"),
-  };
-  return { config, processors, currentName: undefined, warnings: [] };
+  return { config, processors: await readProcessors(folder), currentName: undefined, warnings: [] };
 }
+
+/** Both pipelines in a policy folder. @throws CheckpointError naming the file at fault */
+export const readProcessors = async (folder: string): Promise<ProcessorPipelines> => ({
+  preprocessor: await loadProcessorPipeline(folder, "policy_preprocessor"),
+  postprocessor: await loadProcessorPipeline(folder, "policy_postprocessor"),
+});

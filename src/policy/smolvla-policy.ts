@@ -1,11 +1,13 @@
 /** A policy: transforms, network, solver, inverse transforms. Observation in, actions out. */
 
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { euler, sampleNoise, solve, type VelocityField } from "../flow/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
 import { actionDim, configWarnings, type SmolVLAConfig, toSmolVLAJson } from "../smolvla/config.js";
 import { type BuildOptions, loadSmolVLA, saveSmolVLA } from "../smolvla/load.js";
+import { loadAdapter, mergeAdapter } from "../smolvla/lora-adapter.js";
 import type { Precision } from "../smolvla/precision.js";
 import type { ModelInput, SmolVLA } from "../smolvla/smolvla.js";
 import type { VlmConfig } from "../smolvla/vlm-config.js";
@@ -24,8 +26,9 @@ import {
   tensorFromHost,
   toDevice,
 } from "../torch/index.js";
+import { adapterBase, isAdapterFolder } from "./adapter-folder.js";
 import { cropActions, toModelInput } from "./model-input.js";
-import { readPolicyFiles } from "./policy-files.js";
+import { readPolicyFiles, readProcessors } from "./policy-files.js";
 import type { ProcessorPipelines } from "./processors/pipeline.js";
 import { type ProcessorBatch, runPostprocessor, runPreprocessor } from "./processors/run-pipeline.js";
 import { saveProcessorPipeline } from "./processors/save-pipeline.js";
@@ -114,6 +117,7 @@ export class SmolVLAPolicy {
    */
   static async load(nameOrPath: string, options: LoadOptions = {}): Promise<SmolVLAPolicy> {
     const folder = await resolveFolder({ nameOrPath, kind: "model", revision: options.revision });
+    if (isAdapterFolder(folder)) return SmolVLAPolicy.#loadAdapted(folder, options);
     const files = await readPolicyFiles(folder, options);
     const { processors } = files;
     const config = options.config ?? files.config;
@@ -123,6 +127,20 @@ export class SmolVLAPolicy {
     const model = await loadSmolVLA(folder, build, files.currentName);
     const { warnings: migrationWarnings } = files;
     return new SmolVLAPolicy({ ...build, ...resources, model, processors, resourceFolders, migrationWarnings });
+  }
+
+  /** A policy that PEFT has saved as corrections to another one: that one, with the corrections merged. */
+  static async #loadAdapted(folder: string, options: LoadOptions): Promise<SmolVLAPolicy> {
+    const policy = await SmolVLAPolicy.load(await adapterBase(folder), options);
+    try {
+      await loadAdapter(folder, policy.model);
+      mergeAdapter(policy.model);
+      const hasProcessors = existsSync(join(folder, "policy_preprocessor.json"));
+      return hasProcessors ? policy.with({ processors: await readProcessors(folder) }) : policy;
+    } catch (error) {
+      policy.dispose();
+      throw error;
+    }
   }
 
   /** What in the configuration has no effect here, and what was done to read an old policy, as sentences. */

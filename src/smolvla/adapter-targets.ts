@@ -1,7 +1,7 @@
 /** Which parts of the network an adapter's configuration names, by PEFT's rules. */
 import { Linear } from "../nn/index.js";
 import { ConfigError, messageOf } from "../support/errors.js";
-import { toCheckpointName, VLM_PREFIX } from "./checkpoint-names.js";
+import { isLoraParameter, toCheckpointName, VLM_PREFIX } from "./checkpoint-names.js";
 import type { LoraConfig } from "./lora-config.js";
 import type { SmolVLA } from "./smolvla.js";
 
@@ -57,9 +57,6 @@ export function findAdapterTargets(model: SmolVLA, config: LoraConfig): AdapterT
   }
   return { layers, saved };
 }
-
-/** Whether a parameter, by our own name, belongs to a low-rank correction. */
-export const isLoraParameter = (name: string): boolean => /\.lora\.[ab]$/.test(name);
 
 /** The modules that a parameter lies in, outermost first: of `a.b.weight` they are `a` and `a.b`. */
 function modulesAround(parameter: string): string[] {

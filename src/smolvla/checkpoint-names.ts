@@ -64,8 +64,15 @@ function translate(name: string, table: ReadonlyMap<string, string>): string | u
   return table.get(pattern)?.replace("{i}", layer ?? "");
 }
 
-/** The published name of one of our parameters. */
+/** Whether a parameter, by our own name, is a matrix of a low-rank correction, which published policies do not have. */
+export const isLoraParameter = (name: string): boolean => /\.lora\.[ab]$/.test(name);
+
+/** The published name of one of our parameters; PEFT's for matrices of a low-rank correction. */
 export function toCheckpointName(ours: string): string {
+  if (isLoraParameter(ours)) {
+    const layer = toCheckpointName(ours.replace(/lora\.[ab]$/, "weight"));
+    return layer.replace(/weight$/, ours.endsWith("a") ? "lora_A.weight" : "lora_B.weight");
+  }
   const name = translate(ours, TO_CHECKPOINT);
   if (name === undefined) throw new Error(`internal: no checkpoint name for parameter ${ours}`);
   return name;

@@ -208,7 +208,7 @@ describe("settings without effect", () => {
       "rtc_config is enabled, but real-time chunking is not applied: chunks are predicted independently",
       "compile_model is true, but has no effect: the network is not compiled",
       "use_amp is true, but has no effect: the network runs in the precision it is given",
-      "use_peft is true, but adapters are not applied: the folder must hold the complete merged weights",
+      "use_peft is true, but the folder holds complete weights, which are used without an adapter",
     ]);
   });
 });

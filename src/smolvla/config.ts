@@ -226,7 +226,7 @@ export function configWarnings(config: SmolVLAConfig): readonly string[] {
   if (config.compileModel) warnings.push("compile_model is true, but has no effect: the network is not compiled");
   if (config.useAmp) warnings.push("use_amp is true, but has no effect: the network runs in the precision it is given");
   if (config.usePeft) {
-    warnings.push("use_peft is true, but adapters are not applied: the folder must hold the complete merged weights");
+    warnings.push("use_peft is true, but the folder holds complete weights, which are used without an adapter");
   }
   return warnings;
 }

@@ -16,8 +16,7 @@ import {
   toDevice,
   uniform_,
 } from "../torch/index.js";
-import { isLoraParameter } from "./adapter-targets.js";
-import { fromCheckpointName, toCheckpointName, VLM_PREFIX } from "./checkpoint-names.js";
+import { fromCheckpointName, isLoraParameter, toCheckpointName, VLM_PREFIX } from "./checkpoint-names.js";
 import type { SmolVLAConfig } from "./config.js";
 import { computeDtype, type Precision } from "./precision.js";
 import { SmolVLA } from "./smolvla.js";
@@ -210,7 +209,7 @@ export async function saveSmolVLA(
   masters: ReadonlyMap<string, Tensor> = new Map(),
 ): Promise<void> {
   const tensors = new Map<string, SafetensorsSource>();
-  const merged = mergedWeights(model);
+  const merged = mergedWeights(model, masters);
   for (const [name, parameter] of model.namedParameters()) {
     if (isLoraParameter(name)) continue;
     const make = merged.get(name);

@@ -212,6 +212,21 @@ describe("a saved adapter", () => {
     expect(saved.get(name)).toEqual(master.toHost());
   });
 
+  it("or a saved policy takes averages of its matrices in place of its own, as an EMA gives them", async () => {
+    const [model, averaged] = [adapted(), adapted()];
+    const values = new Map([...averaged.namedParameters()].filter(([name]) => name.endsWith(".lora.b")));
+    for (const value of values.values()) noGrad(() => normal_(value, 0, 0.1, new Generator(9)));
+    const [folder, plain] = [temporaryFolder(), temporaryFolder()];
+    await saveAdapter(folder, model, { masters: values });
+    const again = student();
+    await loadAdapter(folder, again);
+    expect(actions(again)).toEqual(actions(averaged));
+    await saveSmolVLA(plain, model, values);
+    const loaded = await loadSmolVLA(plain, policies.get("fp32")!);
+    onTestFinished(() => loaded.dispose());
+    expect(largestDifference(actions(loaded), actions(averaged))).toBeLessThanOrEqual(1e-5);
+  });
+
   it("is refused without an adapter", async () => {
     await expect(saveAdapter(temporaryFolder(), student())).rejects.toThrow(
       "adapter: expected a network with an adapter, got one without",

@@ -21,6 +21,7 @@ import {
   toDevice,
 } from "../torch/index.js";
 import { type AdapterTargets, findAdapterTargets } from "./adapter-targets.js";
+import { toCheckpointName } from "./checkpoint-names.js";
 import { drawInitial } from "./load.js";
 import { ADAPTER_CONFIG_FILE, type LoraConfig, loraScaling, parseLoraConfig, toLoraJson } from "./lora-config.js";
 import type { SmolVLA } from "./smolvla.js";
@@ -31,23 +32,11 @@ export const ADAPTER_WEIGHTS_FILE = "adapter_model.safetensors";
 const PREFIX = "base_model.model.";
 const matrixName = (layer: string, matrix: string): string => `${layer}.lora_${matrix.toUpperCase()}.weight`;
 
-/** The parameters that belong to the network's adapter by our names, with PEFT's, in the order of the network. */
-function ownParameters(
-  model: SmolVLA,
-  config: LoraConfig,
-): ReadonlyMap<string, { readonly theirs: string; readonly parameter: Tensor }> {
+/** The parameters that belong to the network's adapter, by our names and in the order of the network. */
+function ownParameters(model: SmolVLA, config: LoraConfig): ReadonlyMap<string, Tensor> {
   const { layers, saved } = findAdapterTargets(model, config);
-  const matrices = new Map<Tensor, string>();
-  for (const [name, { lora }] of layers) {
-    if (lora === undefined) continue;
-    matrices.set(lora.a, matrixName(name, "a")).set(lora.b, matrixName(name, "b"));
-  }
-  const own = new Map<string, { theirs: string; parameter: Tensor }>();
-  for (const [ours, parameter] of model.namedParameters()) {
-    const theirs = matrices.get(parameter) ?? saved.get(ours);
-    if (theirs !== undefined) own.set(ours, { theirs, parameter });
-  }
-  return own;
+  const matrices = new Set([...layers.values()].flatMap(({ lora }) => lora?.parameters() ?? []));
+  return new Map([...model.namedParameters()].filter(([name, p]) => matrices.has(p) || saved.has(name)));
 }
 
 /**
@@ -177,8 +166,8 @@ export async function saveAdapter(
   const config = model.adapter;
   if (config === undefined) throw new ConfigError("adapter", "expected a network with an adapter, got one without");
   const tensors = new Map<string, SafetensorsSource>();
-  for (const [ours, { theirs, parameter }] of ownParameters(model, config)) {
-    tensors.set(PREFIX + theirs, tensorSource(masters.get(ours) ?? parameter));
+  for (const [name, parameter] of ownParameters(model, config)) {
+    tensors.set(PREFIX + toCheckpointName(name), tensorSource(masters.get(name) ?? parameter));
   }
   await mkdir(folder, { recursive: true });
   await writeSafetensors(join(folder, ADAPTER_WEIGHTS_FILE), tensors);

@@ -63,7 +63,7 @@ export class TorchError extends Error {
   }
 }
 
-/** A training run whose loss or gradient is no longer a number. */
+/** A training run whose loss or gradient is no longer a number, or that the health watch ended. */
 export class DivergedError extends Error {
   override readonly name = "DivergedError";
 }

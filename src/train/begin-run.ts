@@ -13,8 +13,9 @@ export async function beginRun(
   dataset: LeRobotDataset,
   say: (kind: "info", message: string) => void,
 ): Promise<void> {
-  const { config, prepared, optimizer } = sources;
+  const { config, prepared, optimizer, ema } = sources;
   if (prepared.startFolder !== undefined) await beginAtSavedWeights(prepared.startFolder, optimizer);
+  ema?.load(0, optimizer.masters());
   say("info", "step-0 gate: saving the untouched student, loading it again and comparing it with what it started from");
   await checkStepZero({
     reference: prepared.reference,

@@ -1,7 +1,7 @@
 /** Checkpoints of a run in LeRobot's tree, each written completely or not at all. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { replaceSymlink, syncFolder, temporaryPathBeside, writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 
@@ -10,6 +10,9 @@ export const POLICY_FOLDER = "pretrained_model";
 export const STATE_FOLDER = "training_state";
 /** Our own complete settings of the run, beside LeRobot's `train_config.json`, which cannot hold them. */
 export const RUN_CONFIG_FILE = "reflow_train_config.json";
+
+/** What the health watch remembers at a checkpoint; in a run's folder, how often the run was taken back. */
+export const HEALTH_FILE = "reflow_health.json";
 
 /** LeRobot's folder name of a step: at least six digits, as many as the last step has. */
 export const checkpointName = (step: number, numSteps: number): string =>
@@ -74,6 +77,30 @@ async function putInPlace(folder: string, final: string): Promise<void> {
   }
   await syncFolder(dirname(final));
   if (older !== undefined) await rm(older, { recursive: true, force: true });
+}
+
+/** A checkpoint in a run's folder. */
+export interface FoundCheckpoint {
+  readonly step: number;
+  readonly folder: string;
+}
+
+/** The complete checkpoints of a run with at most so many steps, oldest first. */
+export function checkpointsUpTo(runFolder: string, step: number): readonly FoundCheckpoint[] {
+  const folder = join(runFolder, CHECKPOINTS);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /^\d{6,}$/.test(name))
+    .map((name) => ({ step: Number(name), folder: join(folder, name) }))
+    .filter((checkpoint) => checkpoint.step <= step)
+    .sort((a, b) => a.step - b.step);
+}
+
+/** Makes a checkpoint the run's last, and deletes those after it. */
+export async function rollBack(runFolder: string, { step, folder }: FoundCheckpoint): Promise<void> {
+  await replaceSymlink(basename(folder), join(runFolder, CHECKPOINTS, "last"));
+  const later = checkpointsUpTo(runFolder, Number.POSITIVE_INFINITY).filter((checkpoint) => checkpoint.step > step);
+  for (const checkpoint of later) await rm(checkpoint.folder, { recursive: true, force: true });
 }
 
 export const writeRunConfig = (folder: string, config: unknown): Promise<void> =>

@@ -41,13 +41,11 @@ function findUnavailable(json: TrainJson): ConfigProblem[] {
     `expected nothing, got ${show(json.env)}. Simulation during training is not available; evaluate the saved ` +
       "checkpoints instead",
   );
-  const noAdapters = "Adapters (LoRA and the like) are not available; train the whole action expert";
   refuse(
-    json.peft !== null && json.peft !== undefined,
-    "peft",
-    `expected nothing, got ${show(json.peft)}. ${noAdapters}`,
+    usePeft === true,
+    "policy.use_peft",
+    "expected false, got true. It says that a policy folder is an adapter; to train one give --peft.r and other settings of peft",
   );
-  refuse(usePeft === true, "policy.use_peft", `expected false, got true. ${noAdapters}`);
   refuse(json.use_rabc, "use_rabc", "expected false, got true. Weighting samples by progress (RA-BC) is not available");
   return problems;
 }
@@ -125,15 +123,14 @@ function findScheduleProblems(json: TrainJson): ConfigProblem[] {
   return problems;
 }
 
-/** Reflow settings that say two things at once, or leave nothing. */
+/** Reflow settings that say two things at once. */
 function findReflowProblems({ policy, reflow }: TrainJson): ConfigProblem[] {
   if (!policy.use_reflow) return [];
   const problems: ConfigProblem[] = [];
   const refuse = (isRefused: boolean, path: string, message: string): void => {
     if (isRefused) problems.push({ path, message });
   };
-  const { pairs, pair_uses: uses, state_noise: noise, truncate_share: truncated } = reflow;
-  refuse(truncated === 1, "reflow.truncate_share", "expected a number below 1, got 1. No pair would be left");
+  const { pairs, pair_uses: uses, state_noise: noise } = reflow;
   if (pairs === null) return problems;
   refuse(
     uses !== 1,
@@ -177,6 +174,18 @@ export function findProblems(json: TrainJson): readonly ConfigProblem[] {
     problems.push({
       path: "dataset",
       message: "expected dataset.repo_id (a Hub id) or dataset.root (a folder), got neither",
+    });
+  }
+  if (json.peft !== null && (json.policy as Fields).train_expert_only === false) {
+    problems.push({
+      path: "peft",
+      message: "expected nothing beside policy.train_expert_only=false, got an adapter. It corrects the expert alone",
+    });
+  }
+  if (json.health === "backoff" && !json.save_checkpoint) {
+    problems.push({
+      path: "save_checkpoint",
+      message: "expected true beside health=backoff, got false. A run that goes back needs checkpoints to go back to",
     });
   }
   if (json.resume && json.overwrite) {

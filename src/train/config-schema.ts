@@ -230,6 +230,22 @@ export const HELD_OUT = z.strictObject({
     .describe("steps of Heun's method for the solution that agreement is measured against"),
 });
 
+export const PEFT = z.strictObject({
+  method_type: z.literal("LORA").default("LORA").describe("the only kind of adapter there is"),
+  r: count.default(16).describe("rank of the corrections"),
+  lora_alpha: positive.nullable().default(null).describe("corrections are scaled by lora_alpha / r; null for r"),
+  use_rslora: isOff.describe("scale by lora_alpha / sqrt(r) instead"),
+  target_modules: z
+    .union([text, z.array(text).min(1)])
+    .nullable()
+    .default(null)
+    .describe(
+      "layers that are corrected: a regular expression or ends of names; null for the expert's attention and MLP",
+    ),
+  full_training_modules: z.array(text).nullable().default(null).describe("modules that are trained as a whole besides"),
+  init_type: z.null().default(null).describe("not available: other initial values than PEFT's own"),
+});
+
 export const EMA = z.strictObject({
   decay: z
     .number()
@@ -271,7 +287,7 @@ export const TRAIN_SCHEMA = z.strictObject({
   scheduler: SCHEDULER.nullable().default(null),
   eval: EVAL.prefault({}),
   wandb: WANDB.prefault({}),
-  peft: z.unknown().optional(),
+  peft: PEFT.nullable().default(null),
   use_rabc: isOff.describe("not available: weights by progress"),
   rabc_progress_path: textOrNull.describe("kept for LeRobot"),
   rabc_kappa: z.number().default(0.01).describe("kept for LeRobot"),

@@ -58,6 +58,7 @@ describe("parseTrainConfig", () => {
         freezePattern: "0.4",
         tensorboard: false,
         health: "warn",
+        peft: undefined,
         ema: { decay: undefined },
         heldOut: { share: undefined, numObservations: 8, numNoises: 8, referenceSteps: 20 },
         flowMatching: { time: { ...time, law: "beta", shareAtAtoms: 0 } },
@@ -264,14 +265,18 @@ describe("settings that do not fit together", () => {
         "evaluate the saved checkpoints instead",
     ],
     [
-      { peft: { r: 16 } },
-      'training config at peft: expected nothing, got {"r":16}. Adapters (LoRA and the like) are not available; train the ' +
-        "whole action expert",
+      policy({ use_peft: true }),
+      "training config at policy.use_peft: expected false, got true. It says that a policy folder is an adapter; to train " +
+        "one give --peft.r and other settings of peft",
     ],
     [
-      policy({ use_peft: true }),
-      "training config at policy.use_peft: expected false, got true. Adapters (LoRA and the like) are not available; train " +
-        "the whole action expert",
+      { peft: {}, ...policy({ train_expert_only: false }) },
+      "training config at peft: expected nothing beside policy.train_expert_only=false, got an adapter. It corrects the expert alone",
+    ],
+    [
+      { health: "backoff", save_checkpoint: false },
+      "training config at save_checkpoint: expected true beside health=backoff, got false. A run that goes back needs " +
+        "checkpoints to go back to",
     ],
     [
       { use_rabc: true },

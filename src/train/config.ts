@@ -7,6 +7,7 @@ import { findProblems } from "./config-rules.js";
 import {
   type EMA,
   type HELD_OUT,
+  type PEFT,
   type REFLOW,
   REFLOW_SHARE_AT_ATOMS,
   SETTING_NAMES,
@@ -68,6 +69,8 @@ export interface TrainConfig {
   readonly tensorboard: boolean;
   /** what is done about an unhealthy run */
   readonly health: "off" | "warn" | "stop" | "backoff";
+  /** an adapter to train instead of the weights themselves; undefined for none */
+  readonly peft: PeftSettings | undefined;
   readonly ema: EmaSettings;
   readonly heldOut: HeldOutSettings;
   readonly flowMatching: FlowMatchingSettings;
@@ -155,6 +158,7 @@ export interface FlowMatchingSettings {
   readonly time: TimeSettings;
 }
 export type HeldOutSettings = CamelSection<z.infer<typeof HELD_OUT>>;
+export type PeftSettings = CamelSection<z.infer<typeof PEFT>>;
 export type EmaSettings = CamelSection<z.infer<typeof EMA>>;
 
 const WHERE = "training config";
@@ -199,7 +203,7 @@ const timeFrom = (json: z.infer<typeof TIME>, shareAtAtoms: number): TimeSetting
 };
 
 function configFrom(json: TrainJson, now: Date): TrainConfig {
-  const { env, peft, use_rabc, rabc_progress_path, rabc_kappa, rabc_epsilon, rabc_head_mode, ...settings } = json;
+  const { env, use_rabc, rabc_progress_path, rabc_kappa, rabc_epsilon, rabc_head_mode, ...settings } = json;
   const { streaming, image_transforms, ...dataset } = json.dataset;
   const {
     type,
@@ -238,6 +242,7 @@ function configFrom(json: TrainJson, now: Date): TrainConfig {
     eval: camelKeys(json.eval),
     wandb: camelKeys(json.wandb),
     steps: json.steps ?? defaultSteps(use_reflow),
+    peft: json.peft === null ? undefined : camelKeys(json.peft),
     ema: camelSection(json.ema),
     heldOut: camelSection(json.held_out),
     flowMatching: { time: timeFrom(json.flow_matching.time, 0) },

@@ -20,7 +20,7 @@ export interface CheckpointPlan {
 /** When the policy is measured, and how; steps are counted as done. */
 export interface EvaluationPlan {
   readonly isDue: (step: number) => boolean;
-  readonly measure: () => Readonly<Record<string, number>>;
+  readonly measure: () => Readonly<Record<string, number>> | Promise<Readonly<Record<string, number>>>;
 }
 
 export interface LoopOptions extends TrainedParameters {
@@ -32,8 +32,6 @@ export interface LoopOptions extends TrainedParameters {
   readonly batchesPerStep: number;
   /** puts the batch of a place in the order of batches on the device; called in the scope of its step */
   readonly toDevice: (batch: ProcessorBatch, place: number, step: number) => TrainingBatch;
-  /** called after every update of the parameters, in the scope of the step */
-  readonly afterUpdate?: (() => void) | undefined;
   readonly device: string;
   /** of noise and times: what is drawn at a step depends on it and the step alone */
   readonly seed: number;
@@ -77,7 +75,8 @@ export type LoopEvent =
  */
 export async function* trainingLoop(options: LoopOptions): AsyncGenerator<LoopEvent, void, undefined> {
   const { numSteps, batchesPerStep, checkpoints, evaluations, signal } = options;
-  if (options.firstStep === 0 && evaluations) yield { kind: "evaluation", step: 0, metrics: evaluations.measure() };
+  if (options.firstStep === 0 && evaluations)
+    yield { kind: "evaluation", step: 0, metrics: await evaluations.measure() };
   for (let step = options.firstStep; step < numSteps; step++) {
     const asked = performance.now();
     const batches: ProcessorBatch[] = [];
@@ -94,7 +93,7 @@ export async function* trainingLoop(options: LoopOptions): AsyncGenerator<LoopEv
       dataS: (began - asked) / 1000,
       batchSize: batches.reduce((n, { tasks }) => n + tasks.length, 0),
     };
-    if (evaluations?.isDue(numDone)) yield { kind: "evaluation", step: numDone, metrics: evaluations.measure() };
+    if (evaluations?.isDue(numDone)) yield { kind: "evaluation", step: numDone, metrics: await evaluations.measure() };
     const isSaved = checkpoints?.isDue(numDone) === true;
     if (isSaved) yield await save(checkpoints, numDone);
     await nextTurn(); // signals arrive here
@@ -122,7 +121,6 @@ function trainingStep(options: LoopOptions, batches: readonly ProcessorBatch[], 
     const parts = batches.map((batch, i) => accumulateGradient(options, batch, step, i));
     const loss = parts.reduce((sum, part) => sum + part.loss, 0) / parts.length;
     const gradNorm = updateParameters(options, loss, options.schedule(step), step);
-    options.afterUpdate?.();
     synchronize(options.device); // so that the time of a step is the time of its work
     return { loss, gradNorm, figures: parts.flatMap(({ figures }) => figures) };
   });

@@ -35,5 +35,5 @@ export async function probeObservations(
 ): Promise<ProcessorBatch> {
   const episodes = heldOut.length > 0 ? heldOut : training;
   await using dataset = await LeRobotDataset.open({ ...source, episodes, ...(chunkSize ? { chunkSize } : {}) });
-  return sampleObservations(dataset, numObservations, renameMap);
+  return await sampleObservations(dataset, numObservations, renameMap); // before the dataset is closed
 }

@@ -2,6 +2,7 @@ import type { DatasetMetadata } from "../data/index.js";
 import { setFloat32MatmulPrecision } from "../torch/index.js";
 import { checkFeatures } from "./check-features.js";
 import type { TrainConfig } from "./config.js";
+import { prepareModel } from "./prepare-model.js";
 import { type PreparedPolicy, preparePolicy } from "./prepare-policy.js";
 
 /**
@@ -20,6 +21,7 @@ export async function openRunPolicy(
   const prepared = await preparePolicy(settings, dataset, seed, checkpoint);
   try {
     const { policy, warnings } = prepared;
+    prepareModel(policy.model, settings, seed);
     const aboutFeatures = checkFeatures(dataset, policy.config, settings.renameMap);
     for (const warning of [...policy.warnings, ...warnings, ...aboutFeatures]) warn(warning);
     if (policy.device.startsWith("cuda")) setFloat32MatmulPrecision("high"); // as LeRobot trains

@@ -24,7 +24,8 @@ export async function prepareFlowMatching(
   seed: number,
   checkpoint: string | undefined,
 ): Promise<PreparedPolicy> {
-  const start = checkpoint ?? config.policy.path ?? config.policy.pretrainedPath;
+  // The weights of a checkpoint with an adapter have it merged; the adapter belongs onto what the run started from.
+  const start = (config.peft ? undefined : checkpoint) ?? config.policy.path ?? config.policy.pretrainedPath;
   const startFolder = start === undefined ? undefined : await findPolicyFolder(start);
   const policy =
     startFolder === undefined

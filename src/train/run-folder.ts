@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../records/run-event.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
-import { CHECKPOINTS } from "./checkpoint.js";
+import { CHECKPOINTS, HEALTH_FILE } from "./checkpoint.js";
 import { type LockWords, lockFolder } from "./folder-lock.js";
 
 const LOCK_WORDS: LockWords = {
@@ -62,6 +62,7 @@ export async function openRunFolder(path: string, options: RunFolderOptions): Pr
     clear: async () => {
       await rm(checkpoints, { recursive: true, force: true });
       await rm(records, { force: true });
+      await rm(join(path, HEALTH_FILE), { force: true });
       for (const name of LOG_FOLDERS) await rm(join(path, name), { recursive: true, force: true });
     },
   };

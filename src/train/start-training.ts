@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { LeRobotDataset } from "../data/index.js";
-import { AdamW } from "../optim/index.js";
+import { AdamW, Ema } from "../optim/index.js";
 import type { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { toCheckpointName } from "../smolvla/checkpoint-names.js";
 import { toSmolVLAJson } from "../smolvla/config.js";
@@ -15,11 +15,13 @@ import type { TrainConfig } from "./config.js";
 import { describePreset, type SettledTrainConfig, withTrainingPreset } from "./config-preset.js";
 import type { ResumeTarget } from "./config-resume.js";
 import { learningRates } from "./learning-rates.js";
-import { type LoopEvent, trainingLoop } from "./loop.js";
+import { type CheckpointPlan, type LoopOptions, trainingLoop } from "./loop.js";
 import { openProbe } from "./open-probe.js";
 import { disposeRunPolicy, openRunPolicy } from "./open-run-policy.js";
 import { openRunBatches } from "./run-batches.js";
 import { findRunData } from "./run-data.js";
+import { type SupervisedEvent, supervisedLoop } from "./supervised-loop.js";
+import { prepareSupervision } from "./supervision.js";
 import { trainableParameters } from "./trainable-parameters.js";
 import { restoreTrainingState } from "./training-state.js";
 
@@ -50,7 +52,7 @@ export interface TrainingRun {
   readonly numParameters: number;
   readonly numTrainable: number;
   /** the run itself; starts when it is iterated */
-  readonly events: AsyncGenerator<LoopEvent, void, undefined>;
+  readonly events: AsyncGenerator<SupervisedEvent, void, undefined>;
   /** ends threads and frees memory */
   close(): Promise<void>;
 }
@@ -98,8 +100,11 @@ async function prepareRun(
   const parameters = trainableParameters(policy, config);
   const optimizer = new AdamW(parameters, config.optimizer);
   atEnd(() => optimizer.dispose());
+  const { decay } = config.ema;
+  const ema = decay === undefined ? undefined : new Ema(parameters, { decay, masters: optimizer.masters() });
+  if (ema) atEnd(() => ema.dispose());
   const schedule = learningRates(config);
-  const sources: CheckpointSources = { config, prepared, optimizer, schedule };
+  const sources = { config, prepared, optimizer, ema, schedule };
   const firstStep = resume ? await continueAfter(resume, sources, say) : 0;
   if (resume === undefined) await beginRun(sources, dataset, say);
   const probe = config.evalFreq > 0 ? await openProbe(config, prepared, data) : undefined;
@@ -107,7 +112,20 @@ async function prepareRun(
 
   const { batches, toDevice } = await openRunBatches(config, data, policy, teacher !== undefined);
   atEnd(() => batches.close());
-  const events = trainingLoop({
+  const supervised = await prepareSupervision({
+    sources,
+    firstStep,
+    stateFolder: resume && join(resume.checkpointFolder, STATE_FOLDER),
+  });
+  const { supervision, hooks } = supervised;
+  const content = (step: number) => checkpointContent({ ...sources, watch: () => supervision.watch }, step);
+  const checkpoints: CheckpointPlan | undefined = config.saveCheckpoint
+    ? {
+        isDue: (step) => step % config.saveFreq === 0 || step === config.steps,
+        write: (step) => writeCheckpoint(config.outputDir, step, config.steps, content(step)),
+      }
+    : undefined;
+  const options: LoopOptions = {
     objective,
     parameters: [...parameters.values()],
     optimizer,
@@ -116,22 +134,19 @@ async function prepareRun(
     batches,
     batchesPerStep: config.gradientAccumulation,
     toDevice,
+    ...hooks,
     device: policy.device,
     seed,
     firstStep,
     numSteps: config.steps,
     evaluations: probe && {
       isDue: (step) => step % config.evalFreq === 0 || step === config.steps,
-      measure: () => probe.measure(),
+      measure: () => (ema ? ema.withAveraged(() => probe.measure()) : probe.measure()),
     },
-    checkpoints: config.saveCheckpoint
-      ? {
-          isDue: (step) => step % config.saveFreq === 0 || step === config.steps,
-          write: (step) => writeCheckpoint(config.outputDir, step, config.steps, checkpointContent(sources, step)),
-        }
-      : undefined,
+    checkpoints,
     signal,
-  });
+  };
+  const events = config.health === "off" ? trainingLoop(options) : supervisedLoop(options, supervision);
   return {
     config,
     policy,
@@ -149,7 +164,7 @@ async function prepareRun(
 /** @returns the steps that were done */
 async function continueAfter(
   { checkpointFolder, policyFolder }: ResumeTarget,
-  { config, prepared, optimizer }: CheckpointSources,
+  { config, prepared, optimizer, ema }: CheckpointSources,
   say: Say,
 ): Promise<number> {
   const state = join(checkpointFolder, STATE_FOLDER);
@@ -159,7 +174,7 @@ async function continueAfter(
     );
   }
   const folders = { policy: policyFolder, state };
-  const { step, withoutMoments } = await restoreTrainingState(folders, optimizer, prepared.policy.model);
+  const { step, withoutMoments } = await restoreTrainingState(folders, optimizer, prepared.policy.model, ema);
   say("info", `continuing after step ${step}`);
   if (withoutMoments.length > 0) {
     say(

@@ -140,6 +140,7 @@ function differingWeights(reference: SmolVLAPolicy, student: SmolVLAPolicy): str
   const isDifferent = (mine: Tensor, other: Tensor): boolean =>
     noGrad(() => scope(() => max(abs(sub(toDtype(mine, "float32"), toDtype(other, "float32")))).item())) !== 0;
   const names = Array.from(reference.model.namedParameters())
+    .filter(([name]) => theirs.has(name)) // an adapter's corrections are merged when they are saved
     .filter(([name, mine]) => isDifferent(mine, theirs.get(name)!))
     .map(([name]) => name);
   return names.length === 0 ? [] : [`${names.length} weights (first: ${names[0]})`];

@@ -1,7 +1,9 @@
 /** Optimizer, schedule, step and random state as LeRobot 0.4 keeps them in `training_state/`. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { AdamW, Moments } from "../optim/index.js";
+import type { AdamW, Ema, Moments } from "../optim/index.js";
+import { currentName } from "../policy/old-layout/stored-names.js";
 import { toCheckpointName } from "../smolvla/checkpoint-names.js";
 import { WEIGHTS_FILE } from "../smolvla/load.js";
 import type { SmolVLA } from "../smolvla/smolvla.js";
@@ -20,6 +22,10 @@ const OPTIMIZER_FILE = "optimizer_state.safetensors";
 const GROUPS_FILE = "optimizer_param_groups.json";
 const SCHEDULER_FILE = "scheduler_state.json";
 const RANDOM_FILE = "rng_state.safetensors";
+/** Ours: what is trained, where the policy beside it holds something else: the average of it, or an adapter's merged weights. */
+const TRAINED_WEIGHTS_FILE = "reflow_trained_weights.safetensors";
+/** Ours: the average of an adapter, of which the policy holds the merged weights. */
+const AVERAGED_WEIGHTS_FILE = "reflow_averaged_weights.safetensors";
 
 export interface TrainingState {
   /** steps done */
@@ -30,6 +36,8 @@ export interface TrainingState {
   readonly learningRate: number;
   readonly seed: number;
   readonly model: SmolVLA;
+  /** whose averages the policy beside it holds; undefined if it holds the trained weights themselves */
+  readonly ema: Ema | undefined;
 }
 
 /** Writes all files of a training state into a folder that exists. */
@@ -41,6 +49,10 @@ export async function writeTrainingState(folder: string, state: TrainingState): 
   await writeJson(GROUPS_FILE, [parameterGroup(state)]);
   await writeJson(SCHEDULER_FILE, schedulerState(state));
   await writeSafetensors(join(folder, RANDOM_FILE), randomState(state.seed));
+  const { ema, optimizer, model } = state;
+  const hasAdapter = model.adapter !== undefined;
+  if (ema || hasAdapter) await writeSafetensors(join(folder, TRAINED_WEIGHTS_FILE), published(optimizer.masters()));
+  if (ema && hasAdapter) await writeSafetensors(join(folder, AVERAGED_WEIGHTS_FILE), published(ema.shadows()));
 }
 
 /** LeRobot's numbers of all parameters, trained or not, by our names: their places in the network. */
@@ -59,6 +71,9 @@ function optimizerTensors(state: TrainingState): Map<string, SafetensorsSource> 
   }
   return tensors;
 }
+
+const published = (tensors: ReadonlyMap<string, Tensor>): Map<string, SafetensorsSource> =>
+  new Map([...tensors].map(([name, tensor]) => [toCheckpointName(name), tensorSource(tensor)]));
 
 const parameterGroup = ({ settings, learningRate, model }: TrainingState): unknown => ({
   lr: new PythonFloat(learningRate),
@@ -117,7 +132,8 @@ export interface RestoredState {
 }
 
 /**
- * Puts an optimizer that has made no update back to where a checkpoint left it: weights, moments, number of updates.
+ * Puts an optimizer that has made no update back to where a checkpoint left it: weights, moments, number of updates. An
+ * average of the weights goes on where it was; in a run that had none it begins at the weights.
  *
  * @param folders of the checkpoint: its policy and its training state
  * @throws CheckpointError or ShapeError naming the file, or the parameter whose saved values are missing or do not fit
@@ -126,9 +142,14 @@ export async function restoreTrainingState(
   folders: { readonly policy: string; readonly state: string },
   optimizer: AdamW,
   model: SmolVLA,
+  ema?: Ema,
 ): Promise<RestoredState> {
   const step = await readTrainingStep(folders.state);
-  const weights = await mapSafetensors(join(folders.policy, WEIGHTS_FILE));
+  const mapIfThere = (file: string) =>
+    existsSync(join(folders.state, file)) ? mapSafetensors(join(folders.state, file)) : undefined;
+  const policyWeights = await mapSafetensors(join(folders.policy, WEIGHTS_FILE));
+  const trained = await mapIfThere(TRAINED_WEIGHTS_FILE);
+  const averaged = await mapIfThere(AVERAGED_WEIGHTS_FILE);
   const states = await mapSafetensors(join(folders.state, OPTIMIZER_FILE));
   const numbers = numbersOf(model);
   const saved = (name: string, part: string): Tensor | undefined => states.get(`state/${numbers.get(name)}/${part}`);
@@ -139,24 +160,34 @@ export async function restoreTrainingState(
       { expAvg: saved(name, "exp_avg") ?? expAvg, expAvgSq: saved(name, "exp_avg_sq") ?? expAvgSq },
     ]);
     const [, numUpdates] = [...states].find(([key]) => key.endsWith("/step")) ?? [];
-    optimizer.restore(numUpdates?.item() ?? 0, mastersIn(weights, [...fresh.keys()]), new Map(moments));
+    optimizer.restore(
+      numUpdates?.item() ?? 0,
+      mastersIn(trained ?? policyWeights, [...fresh.keys()]),
+      new Map(moments),
+    );
+    const wasAveraged = trained !== undefined && (averaged !== undefined || model.adapter === undefined);
+    if (wasAveraged) ema?.load(optimizer.numUpdates, mastersIn(averaged ?? policyWeights, [...fresh.keys()]));
+    else ema?.load(0, optimizer.masters());
     return { step, withoutMoments: [...fresh.keys()].filter((name) => saved(name, "exp_avg") === undefined) };
   } finally {
-    disposeAll([weights, states]);
+    disposeAll([policyWeights, states, trained, averaged]);
   }
 }
 
 /**
  * Lets an optimizer begin at the values of a policy's file. A parameter that is computed with in lower precision was
- * rounded when it was loaded; its master need not be.
+ * rounded when it was loaded; its master need not be. An adapter's corrections, which no policy's file has, begin as they are.
  */
 export async function beginAtSavedWeights(policyFolder: string, optimizer: AdamW): Promise<void> {
-  const weights = await mapSafetensors(join(policyFolder, WEIGHTS_FILE));
+  const stored = await mapSafetensors(join(policyFolder, WEIGHTS_FILE));
   try {
     const moments = optimizer.moments();
-    optimizer.restore(0, mastersIn(weights, [...moments.keys()]), moments);
+    const weights = new Map([...stored].flatMap(([name, tensor]) => [[currentName(name) ?? name, tensor] as const]));
+    const corrections = [...optimizer.masters()].filter(([name]) => name.includes(".lora."));
+    const masters = new Map([...corrections, ...mastersIn(weights, [...moments.keys()])]);
+    optimizer.restore(0, masters, moments);
   } finally {
-    disposeAll(weights);
+    disposeAll(stored);
   }
 }
 

@@ -9,6 +9,9 @@ export interface TrainedParameters {
   readonly optimizer: AdamW;
   /** largest joint norm of the gradients; 0 for no limit */
   readonly maxGradNorm: number;
+  /** called before and after every update of the parameters; steps are counted from 0 */
+  readonly beforeUpdate?: ((step: number) => void) | undefined;
+  readonly afterUpdate?: ((step: number) => void) | undefined;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface TrainedParameters {
  * @throws DivergedError if loss or norm is no number; the update is not made then
  */
 export function updateParameters(
-  { parameters, optimizer, maxGradNorm }: TrainedParameters,
+  { parameters, optimizer, maxGradNorm, beforeUpdate, afterUpdate }: TrainedParameters,
   loss: number,
   learningRate: number,
   step: number,
@@ -34,6 +37,8 @@ export function updateParameters(
         "The update was not made and earlier checkpoints are good. Lower optimizer_lr, or look for extreme values in the dataset",
     );
   }
+  beforeUpdate?.(step);
   optimizer.step(gradients, learningRate);
+  afterUpdate?.(step);
   return gradNorm;
 }

@@ -64,7 +64,9 @@ it.each([1, 2, 3])("the bridge answers whatever it is called with by a value or 
   const names = [...declaredSchemas().map((schema) => schema.split("(")[0]!), ...OTHERS];
   const args = [join(import.meta.dirname, "call-at-random.mjs"), addon, log, String(seed), "15000", ...names];
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, args, {
+    // With limited memory, so that a size at random that memory could just hold is an error too.
+    const limited = ["-c", 'ulimit -d 4000000; exec "$@"', "sh", process.execPath, ...args];
+    const { stdout } = await promisify(execFile)("sh", limited, {
       maxBuffer: 2 ** 26,
       env: { ...process.env, OMP_NUM_THREADS: "1" },
     });

@@ -49,7 +49,7 @@ const junk = () =>
     number,
     () => list(junk),
     () => new Float32Array(2),
-    () => pick(pool) + 2 ** 26,
+    () => pick(pool) + 2 ** 46, // of another generation, and as a size far beyond memory
     () => {
       const a = [1];
       Object.defineProperty(a, 0, {

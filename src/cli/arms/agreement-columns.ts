@@ -15,17 +15,17 @@ const percent = (value: number | undefined): string => (value === undefined ? "-
 export const AGREEMENT_HEADER: readonly string[] = [
   ...SHOWN_STEPS.map((n) => `error@${n}`),
   ...SHOWN_STEPS.map((n) => `explained@${n}`),
-  ...SHOWN_STEPS.map((n) => `spread@${n}`),
+  "spread@1",
 ];
 
 export const AGREEMENT_LEGEND =
-  "error@N, explained@N, spread@N: at N Euler steps, on equal noise: relative error; how much of what the noise decides is right " +
-  "(1 all, 0 as good as ignoring the noise, below 0 worse); spread of the actions over the reference's. Shown as 1, 2 and 10 steps";
+  "At N Euler steps, on equal noise: error@N, the relative error; explained@N, how much of what the noise decides is right " +
+  "(1 all, 0 as good as ignoring the noise, below 0 worse); spread@N, the spread of the actions over that of the reference";
 
 export const agreementCells = (metrics: Metrics | undefined): readonly string[] => [
   ...SHOWN_STEPS.map((n) => percent(metrics?.[`relative_error_${n}`])),
   ...SHOWN_STEPS.map((n) => number(metrics?.[`noise_explained_${n}`])),
-  ...SHOWN_STEPS.map((n) => number(metrics?.[`spread_ratio_${n}`])),
+  number(metrics?.spread_ratio_1),
 ];
 
 /** The measurement after the last step that an arm made; undefined for one that was stopped. */

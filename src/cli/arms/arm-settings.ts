@@ -30,5 +30,6 @@ export async function readArmSettings(
   const idle = WITHOUT_EFFECT.filter(([, isGiven]) => isGiven(config)).map(
     ([name]) => `${name} has no effect in ${command}, which keeps no policies`,
   );
-  return { config, warnings: [...warnings, ...idle] };
+  // Students are measured at the start and the end always, so that episodes are held out for it always.
+  return { config: { ...config, evalFreq: config.evalFreq || config.steps }, warnings: [...warnings, ...idle] };
 }

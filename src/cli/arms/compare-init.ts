@@ -9,7 +9,14 @@ import { chartsToSvg } from "../charts/charts-to-svg.js";
 import type { LineChart } from "../charts/line-chart.js";
 import { plotInTerminal } from "../charts/plot-in-terminal.js";
 import { formatTable } from "../table.js";
-import { AGREEMENT_HEADER, AGREEMENT_LEGEND, agreementCells, lastMetrics, metricsAt, number } from "./agreement-columns.js";
+import {
+  AGREEMENT_HEADER,
+  AGREEMENT_LEGEND,
+  agreementCells,
+  lastMetrics,
+  metricsAt,
+  number,
+} from "./agreement-columns.js";
 import { armToJson, lossAfter, lossCurve } from "./arm-json.js";
 import { ARMS, openArmsFolder, resultFiles } from "./arms-folder.js";
 import type { CompareOptions, Comparison } from "./comparison.js";
@@ -71,7 +78,10 @@ export async function compareInits(
 function expectReflow({ policy }: TrainConfig): void {
   if (!policy.useReflow) {
     throw new ConfigError("training config", [
-      { path: "policy.use_reflow", message: `expected true for ${COMMAND}, got false. Students are compared by their teacher` },
+      {
+        path: "policy.use_reflow",
+        message: `expected true for ${COMMAND}, got false. Students are compared by their teacher`,
+      },
     ]);
   }
   const start = policy.path ?? policy.pretrainedPath;
@@ -151,7 +161,13 @@ function tableOf(results: readonly SeededResult[], numSteps: number, window: num
   const longest = Math.max(...results.map(({ result }) => result.losses.length));
   const steps = [...new Set([1, ...MILESTONES.filter((step) => step < longest), longest])];
   const hasSeeds = new Set(results.map(({ seed }) => seed)).size > 1;
-  const header = ["student", ...(hasSeeds ? ["seed"] : []), ...steps.map((step) => `loss@${step}`), ...AGREEMENT_HEADER, ""];
+  const header = [
+    "student",
+    ...(hasSeeds ? ["seed"] : []),
+    ...steps.map((step) => `loss@${step}`),
+    ...AGREEMENT_HEADER,
+    "",
+  ];
   const rows = results.flatMap(({ init, seed, result }) => {
     const name = [init, ...(hasSeeds ? [String(seed)] : [])];
     const losses = steps.map((step) => number(lossAfter(result, step, step === 1 ? 1 : window)));
@@ -172,7 +188,11 @@ function tableOf(results: readonly SeededResult[], numSteps: number, window: num
 function chartsOf(results: readonly SeededResult[], window: number): LineChart[] {
   const hasSeeds = new Set(results.map(({ seed }) => seed)).size > 1;
   const nameOf = ({ init, seed }: SeededResult): string => (hasSeeds ? `${init}, seed ${seed}` : init);
-  const chart = (title: string, label: string, pointsOf: (result: ArmResult) => LineChart["series"][number]["points"]) => ({
+  const chart = (
+    title: string,
+    label: string,
+    pointsOf: (result: ArmResult) => LineChart["series"][number]["points"],
+  ) => ({
     title,
     x: { label: "step", scale: "linear" as const },
     y: { label, scale: "log" as const },

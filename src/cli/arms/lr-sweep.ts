@@ -59,7 +59,7 @@ function withRate(settings: TrainConfig, rate: number): TrainConfig {
 const scoreOf = ({ policy }: TrainConfig): { readonly metric: string; readonly words: string } =>
   policy.useReflow
     ? { metric: "relative_error_1", words: "error at 1 step" }
-    : { metric: "loss", words: "held-out loss" };
+    : { metric: "loss", words: "fixed-noise loss" };
 
 function verdictOf({ diverged, findings }: ArmResult): RateOutcome["verdict"] {
   if (diverged) return "diverged";
@@ -91,7 +91,7 @@ async function report(
     }),
   );
   const recommendation = recommendRate(outcomes, words, untrained?.[metric]);
-  const charts = chartsOf(outcome, outcomes, words);
+  const charts = chartsOf(outcome, rates, settings.policy.useReflow);
   const files = resultFiles(COMMAND);
   const json = {
     version: 1,
@@ -146,7 +146,7 @@ function tableOf({ results, window }: ArmsOutcome, hasLoss: boolean): string {
     "learning rate",
     "first loss",
     "last loss",
-    ...(hasLoss ? ["held-out loss"] : []),
+    ...(hasLoss ? ["fixed-noise loss"] : []),
     ...AGREEMENT_HEADER,
     "verdict",
   ];
@@ -154,7 +154,9 @@ function tableOf({ results, window }: ArmsOutcome, hasLoss: boolean): string {
   return formatTable(rows, { header, align });
 }
 
-function chartsOf({ results, window }: ArmsOutcome, outcomes: readonly RateOutcome[], words: string): LineChart[] {
+function chartsOf({ results, window }: ArmsOutcome, rates: readonly number[], isReflow: boolean): LineChart[] {
+  const byRate = (metric: string): LineChart["series"][number]["points"] =>
+    results.map((result, i) => [rates[i]!, lastMetrics(result)?.[metric] ?? Number.NaN] as const);
   return [
     {
       title: "Loss by learning rate",
@@ -163,15 +165,12 @@ function chartsOf({ results, window }: ArmsOutcome, outcomes: readonly RateOutco
       series: results.map((result) => ({ name: result.name, points: lossCurve(result, window) })),
     },
     {
-      title: `Final ${words}`,
+      title: isReflow ? "Difference from the teacher by learning rate" : "Fixed-noise loss by learning rate",
       x: { label: "peak learning rate", scale: "log" },
-      y: { label: words, scale: "linear" },
-      series: [
-        {
-          name: words,
-          points: outcomes.map(({ learningRate, score }) => [learningRate, score ?? Number.NaN] as const),
-        },
-      ],
+      y: { label: isReflow ? "relative error on equal noise" : "loss", scale: "log" },
+      series: isReflow
+        ? [1, 2, 10].map((n) => ({ name: n === 1 ? "1 step" : `${n} steps`, points: byRate(`relative_error_${n}`) }))
+        : [{ name: "fixed-noise loss", points: byRate("loss") }],
       hasMarks: true,
     },
   ];

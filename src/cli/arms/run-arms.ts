@@ -3,6 +3,7 @@ import { RunRecorder } from "../../records/run-recorder.js";
 import { isUserError, messageOf } from "../../support/errors.js";
 import { torchVersion } from "../../torch/index.js";
 import { type ArmResult, ArmResults } from "../../train/arms/arm-result.js";
+import { lostBecause } from "../../train/arms/arm-watch.js";
 import { type ArmRequest, type ArmsRun, startArms } from "../../train/arms/start-arms.js";
 import { smoothingWindow } from "../../train/arms/trailing-means.js";
 import type { ArmsEvent } from "../../train/arms/train-arms.js";
@@ -83,8 +84,11 @@ async function follow(
       if (event.kind === "step") {
         showBest(event, progress.current);
         if (logFreq > 0 && (event.step % logFreq === 0 || event.step === numSteps)) logger.info(formatStep(event));
-      } else if (event.kind === "finding") logger.warning(`${event.arm}: ${describeFinding(event.finding)}`);
-      else if (event.kind === "diverged") logger.warning(`${event.arm}: stopped. ${event.message}`);
+      } else if (event.kind === "finding") {
+        const isTold = lostBecause([event.finding]) !== undefined; // by what follows
+        if (!isTold) logger.warning(`${event.arm}: ${describeFinding(event.finding)}`);
+      }
+      if (event.kind === "diverged") logger.warning(`${event.arm}: stopped. ${event.message}`);
       else if (event.kind === "interrupted") {
         wasInterrupted = true;
         logger.warning(`interrupted after step ${event.step}; results so far are kept`);
@@ -97,7 +101,10 @@ async function follow(
   } finally {
     records.close();
   }
-  const where = numHeldOut > 0 ? `${numHeldOut} held-out episodes` : "episodes that the students train on";
+  const where =
+    numHeldOut > 0
+      ? `${numHeldOut} held-out episode${numHeldOut === 1 ? "" : "s"}`
+      : "episodes that the students train on";
   const measuredOn = `${teacher ? "the teacher's solution" : "its own converged flow"} on ${where}`;
   return {
     results: results.all,

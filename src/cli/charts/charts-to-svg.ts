@@ -62,7 +62,7 @@ const horizontalGrid = (y: Scale): string[] =>
     textAt(PLOT.left - 6, pixelY(y, tick) + 4, formatTick(tick), 'text-anchor="end"'),
   ]);
 
-/** A series and its entry in the legend. */
+/** A series and, if it is not the only one, its entry in the legend. */
 function line(chart: LineChart, index: number, x: Scale, y: Scale): string[] {
   const series = chart.series[index]!;
   const colour = COLOURS[index % COLOURS.length]!;
@@ -76,6 +76,7 @@ function line(chart: LineChart, index: number, x: Scale, y: Scale): string[] {
     .filter(isMarked)
     .flat()
     .map((point) => `<circle cx="${at(point).replace(" ", '" cy="')}" r="3" fill="${colour}"/>`);
+  if (chart.series.length === 1) return [...paths, ...marks];
   const [legendX, legendY] = [PLOT.left + PLOT.width + 10, PLOT.top + 10 + 16 * index];
   const key = `<path d="M${legendX} ${legendY}h14" ${stroke}/>`;
   return [...paths, ...marks, key, textAt(legendX + 18, legendY + 4, series.name)];

@@ -89,8 +89,8 @@ function logTicks(start: number, end: number): number[] {
   return shown.length >= 2 ? shown : linearTicks(10 ** start, 10 ** end);
 }
 
-/** `0.05`, `2e-5`, `20000`: short, and exact for ticks. */
+/** `0.05`, `2e-3`, `20000`: short, and exact for ticks. */
 export function formatTick(value: number): string {
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential() : String(value);
+  return size !== 0 && (size < 1e-2 || size >= 1e5) ? value.toExponential() : String(value);
 }

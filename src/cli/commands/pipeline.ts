@@ -21,7 +21,10 @@ export const command = defineCommand({
     { name: "compare.num_observations", description: "held-out observations for it (64)" },
     { name: "compare.num_noises", description: "noises for each of them (16)" },
     { name: "compare.reference_steps", description: "Euler steps of the solution that counts as the truth (100)" },
-    { name: "compare.baseline", description: "policy whose solution counts as the truth (the flow that is straightened)" },
+    {
+      name: "compare.baseline",
+      description: "policy whose solution counts as the truth (the flow that is straightened)",
+    },
     { name: "overwrite", description: "do stages again whose settings have changed, and all after them (false)" },
   ],
   examples: [

@@ -37,19 +37,19 @@ export async function checkChain(stages: readonly Stage[]): Promise<readonly Exp
       chain.push(await follow(stage, start));
     } catch (error) {
       if (!(error instanceof ConfigError)) throw named(error, stage);
-      problems.push(
-        ...error.problems.map(({ path, message }) =>
-          path === ""
-            ? { path: `stages.${stage.name}`, message: error.message }
-            : { path: `stages.${stage.name}.${path}`, message },
-        ),
-      );
+      problems.push(...error.problems.map((problem) => ofPolicy(problem, stage, error.message)));
       chain.push({ fields: chain.at(-1)?.fields ?? {}, k: chain.at(-1)?.k ?? 1 });
       if (!stage.isChained) break; // nothing is known about the others
     }
   }
   if (problems.length > 0) throw new ConfigError(WHERE, problems);
   return chain;
+}
+
+/** A problem of a stage's policy: some readers name its fields alone, others as settings. */
+function ofPolicy({ path, message }: ConfigProblem, { name }: Stage, whole: string): ConfigProblem {
+  if (path === "") return { path: `stages.${name}`, message: whole };
+  return { path: `stages.${name}.policy.${path.replace(/^policy\./, "")}`, message };
 }
 
 /** An error about a folder or a download, with the stage's name. */

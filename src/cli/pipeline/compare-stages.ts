@@ -52,7 +52,7 @@ export async function comparisonRequest(
 
 /** The flow that the pipeline straightens: its teacher, or the last that it trained on demonstrations. */
 const originalName = (stages: readonly Stage[]): string =>
-  stages.findLast(({ kind }) => kind === "flow_matching")?.name ?? TEACHER_NAME;
+  stages.filter(({ kind }) => kind === "flow_matching").at(-1)?.name ?? TEACHER_NAME;
 
 async function identify(place: Place): Promise<ComparedPolicy> {
   const provenance = await readProvenance(place.path);

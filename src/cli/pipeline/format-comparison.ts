@@ -9,7 +9,8 @@ const formatShare = (value: number | undefined): string => (value === undefined 
 /** A comparison as text: what was measured, a table by number of steps, and what it means for the stages. */
 export function formatComparison(comparison: Comparison): string {
   const { settings, reference, rows, policies, dataset, isHeldOut, findings } = comparison;
-  const episodes = `${dataset.episodes.length} ${isHeldOut ? "held-out episodes" : "episodes that were learnt from"}`;
+  const count = dataset.episodes.length;
+  const episodes = `${count} ${isHeldOut ? "held-out " : ""}${count === 1 ? "episode" : "episodes"}${isHeldOut ? "" : " that were learnt from"}`;
   const cells = settings.num_steps.flatMap((numSteps) =>
     policies.map(({ name, k, isDistilled }) => {
       const row = rows.find((candidate) => candidate.name === name && candidate.numSteps === numSteps)!;

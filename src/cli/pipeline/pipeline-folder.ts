@@ -1,4 +1,4 @@
-import { type Dirent, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../../records/run-event.js";
@@ -17,7 +17,7 @@ const LOCK_WORDS: LockWords = {
 /** A pipeline's folder, reserved for one process until it is released. */
 export interface PipelineFolder {
   readonly path: string;
-  /** names of the folders of stages that it holds, in order, those of the present pipeline or not */
+  /** names of the stages' folders that hold a run, in order, those of the present pipeline or not */
   stageFolders(): Promise<readonly string[]>;
   /** deletes stages, the last first, so that what is left is always the beginning of a pipeline */
   deleteStages(names: readonly string[]): Promise<void>;
@@ -25,7 +25,7 @@ export interface PipelineFolder {
   release(): void;
 }
 
-const isStageFolder = (entry: Dirent): boolean => entry.isDirectory() && /^\d{2,}-/.test(entry.name);
+const holdsRun = (path: string): boolean => existsSync(join(path, CHECKPOINTS)) || existsSync(join(path, RECORDS_FILE));
 
 /**
  * Makes or opens a pipeline's folder and removes what a killed process has left half done in it.
@@ -33,7 +33,7 @@ const isStageFolder = (entry: Dirent): boolean => entry.isDirectory() && /^\d{2,
  * @throws CheckpointError if it cannot be made, if another process works in it, or if it is a training run's
  */
 export async function openPipelineFolder(path: string): Promise<PipelineFolder> {
-  if (existsSync(join(path, CHECKPOINTS)) || existsSync(join(path, RECORDS_FILE))) {
+  if (holdsRun(path)) {
     throw new CheckpointError(
       `pipeline: expected a pipeline's folder, got a training run in ${path}. Choose another --output_dir`,
     );
@@ -55,10 +55,7 @@ export async function openPipelineFolder(path: string): Promise<PipelineFolder> 
     path,
     release,
     stageFolders: async () =>
-      (await readdir(path, { withFileTypes: true }))
-        .filter(isStageFolder)
-        .map(({ name }) => name)
-        .sort(),
+      (await readdir(path)).filter((name) => /^\d\d-/.test(name) && holdsRun(join(path, name))).sort(),
     deleteStages: async (names) => {
       for (const name of [...names].sort().reverse()) {
         const folder = join(path, name);

@@ -28,7 +28,7 @@ const HELD_OUT_SHARE = 0.05;
 /** What the pipeline decides, by where it must not be given. */
 const NEVER = ["resume", "checkpoint_path", "policy.use_reflow", "reflow.stage"];
 const NOT_IN_STAGES = ["output_dir", "overwrite", "dataset", "rename_map", "held_out.share"];
-const NOT_IN_CHAINED_STAGES = ["policy.type", "policy.pretrained_path", "policy.teacher_model_path", "reflow.pairs"];
+const NOT_IN_CHAINED_STAGES = ["policy.type", "policy.pretrained_path", "policy.teacher_model_path"];
 
 const REASONS: Readonly<Record<string, string>> = {
   resume: "The same command continues a pipeline by itself",
@@ -44,7 +44,6 @@ const REASONS: Readonly<Record<string, string>> = {
   "policy.path": "The stage starts from the one before it",
   "policy.pretrained_path": "The stage starts from the one before it",
   "policy.teacher_model_path": "The stage before it is its teacher",
-  "reflow.pairs": "Stored pairs belong to a teacher that exists, and this one's is yet to be trained",
 };
 
 const valueAt = (settings: unknown, path: string): unknown =>
@@ -136,11 +135,20 @@ function planStage(
   const { config, warnings } = parseTrainConfig(mergeSettings(given, decided));
   const unfit: ConfigProblem[] = [];
   if (!config.saveCheckpoint) {
-    unfit.push({ path: "save_checkpoint", message: "expected true, got false. A stage's last checkpoint is its result" });
+    unfit.push({
+      path: "save_checkpoint",
+      message: "expected true, got false. A stage's last checkpoint is its result",
+    });
   }
   if (config.evalFreq === 0) {
     const message = "expected at least 1, got 0. A run that measures nothing leaves no episodes out for the comparison";
     unfit.push({ path: "eval_freq", message });
+  }
+  if (before !== undefined && kind !== "flow_matching" && config.reflow.pairs !== undefined) {
+    const message =
+      `expected nothing, got ${JSON.stringify(config.reflow.pairs)}. Stored pairs belong to a teacher that exists, and this ` +
+      "stage's is yet to be trained";
+    unfit.push({ path: "reflow.pairs", message });
   }
   if (unfit.length > 0) throw new ConfigError("pipeline", unfit);
   return {

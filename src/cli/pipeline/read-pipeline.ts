@@ -82,9 +82,23 @@ function listStages(layers: readonly unknown[], short: ShortForm): readonly Stag
       { path: "stages", message: "expected a list of stages, or rounds and distill, got neither" },
     ]);
   }
-  const parsed = parseWithSchema(STAGES, stages, `${WHERE} at stages (counted from 0)`);
+  const parsed = parseStages(stages);
   checkNames(parsed.map(({ name }) => name));
   return parsed.map(({ name, kind, ...own }) => ({ name, kind, own }));
+}
+
+/** @throws ConfigError with the stages' positions, from 1 */
+function parseStages(stages: readonly unknown[]) {
+  try {
+    return parseWithSchema(STAGES, stages, WHERE);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const fromOne = (path: string): string => path.replace(/^\d+/, (i) => String(Number(i) + 1));
+    throw new ConfigError(
+      WHERE,
+      error.problems.map(({ path, message }) => ({ path: `stages.${fromOne(path)}`, message })),
+    );
+  }
 }
 
 /** `rounds: 2` and `distill: true` as stages; the flow is trained first unless there is a teacher. */

@@ -166,7 +166,9 @@ async function runStage(stages: readonly Stage[], i: number, surroundings: Stage
     return true;
   }
   const step = state.checkpoint?.step ?? 0;
-  const left = await secondsLeft(stages.map((other, k) => ({ stage: other, step: k < i ? other.config.steps : k > i ? 0 : step })));
+  const left = await secondsLeft(
+    stages.map((other, k) => ({ stage: other, step: k < i ? other.config.steps : k > i ? 0 : step })),
+  );
   const time = left === undefined ? "" : `; about ${formatDuration(left)} left in all stages`;
   logger.info(`pipeline: ${place}: ${stage.name} (${stage.kind}), ${stage.config.steps} steps${time}`);
   let wasInterrupted: boolean;
@@ -174,7 +176,9 @@ async function runStage(stages: readonly Stage[], i: number, surroundings: Stage
     const { config, resume } = continuation(stage, state);
     wasInterrupted = await runTraining(config, { warnings: resume ? [] : stage.warnings, resume, signal, stream });
   } catch (error) {
-    logger.error(`pipeline: ${place} (${stage.name}) failed. Mend what the next line says; the same command goes on after the last checkpoint`);
+    logger.error(
+      `pipeline: ${place} (${stage.name}) failed. Mend what the next line says; the same command goes on after the last checkpoint`,
+    );
     throw error;
   }
   if (wasInterrupted) {

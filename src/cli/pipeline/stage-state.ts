@@ -39,7 +39,7 @@ export async function readStageState(stage: Stage): Promise<StageState> {
   const holdsRun = existsSync(join(outputDir, CHECKPOINTS)) || existsSync(records);
   const checkpoint = await lastCheckpoint(outputDir);
   if (checkpoint === undefined) return { holdsRun, checkpoint, isFinished: false, differences: [] };
-  const end = existsSync(records) ? (await readRecords(records)).records.findLast(isStartOrEnd) : undefined;
+  const end = existsSync(records) ? (await readRecords(records)).records.filter(isStartOrEnd).at(-1) : undefined;
   const isCompleted = end?.event === "end" && end.reason === "completed" && end.step === steps;
   return {
     holdsRun,

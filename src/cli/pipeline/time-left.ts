@@ -16,12 +16,13 @@ export interface Progressed {
  * of any; undefined as long as no stage has made a step.
  */
 export async function secondsLeft(progress: readonly Progressed[]): Promise<number | undefined> {
-  const rates: (number | undefined)[] = [];
-  for (const { stage } of progress) rates.push(await secondsPerStep(stage.config.outputDir));
-  const rateOf = (stage: Stage): number | undefined => {
-    const sameKind = rates.findLast((rate, i) => rate !== undefined && progress[i]!.stage.kind === stage.kind);
-    return sameKind ?? rates.findLast((rate) => rate !== undefined);
-  };
+  const known: { readonly kind: Stage["kind"]; readonly rate: number }[] = [];
+  for (const { stage } of progress) {
+    const rate = await secondsPerStep(stage.config.outputDir);
+    if (rate !== undefined) known.push({ kind: stage.kind, rate });
+  }
+  const rateOf = ({ kind }: Stage): number | undefined =>
+    (known.filter((other) => other.kind === kind).at(-1) ?? known.at(-1))?.rate;
   let seconds = 0;
   for (const { stage, step } of progress) {
     const rate = rateOf(stage);
@@ -36,10 +37,7 @@ async function secondsPerStep(runFolder: string): Promise<number | undefined> {
   const path = join(runFolder, RECORDS_FILE);
   if (!existsSync(path)) return undefined;
   const { records } = await readRecords(path);
-  const start = records.findLast(
-    (record, i) => record.event === "run-start" && records.at(-1)!.step > record.step && i >= 0,
-  );
-  const last = records.at(-1);
-  if (start === undefined || last === undefined) return undefined;
+  const [start, last] = [records.filter(({ event }) => event === "run-start").at(-1), records.at(-1)];
+  if (start === undefined || last === undefined || last.step <= start.step) return undefined;
   return (Date.parse(last.time) - Date.parse(start.time)) / 1000 / (last.step - start.step);
 }

@@ -101,7 +101,13 @@ async function prepareArms(
     atEnd(() => start.policy.dispose());
     const arm = makeArm(request, start, prepared, seed);
     atEnd(() => arm.optimizer.dispose());
-    const sources = { config: arm.config, prepared: start, optimizer: arm.optimizer, schedule: arm.schedule };
+    const sources = {
+      config: arm.config,
+      prepared: start,
+      optimizer: arm.optimizer,
+      schedule: arm.schedule,
+      ema: undefined,
+    };
     if (isFirstOfItsKind) await beginRun(sources, dataset, (level, message) => say(level, `${arm.name}: ${message}`));
     else if (start.startFolder !== undefined) await beginAtSavedWeights(start.startFolder, arm.optimizer);
     arms.push(arm);

@@ -13,8 +13,8 @@ const TOO_LARGE: readonly FindingKind[] = ["drift-from-teacher", "loss-risen", "
 const TOO_SMALL: readonly FindingKind[] = ["frozen-weights", "standstill"];
 
 describe("of recorded runs, the watch", () => {
-  it("has at least twenty good ones of all methods, and all kinds of bad ones to look at", () => {
-    expect(runsOf("good").length).toBeGreaterThanOrEqual(20);
+  it("has more than twenty good ones of all methods, and all kinds of bad ones to look at", () => {
+    expect(runsOf("good").length).toBeGreaterThan(20);
     expect(new Set(runsOf("good").map(([, { method }]) => method)).size).toBe(3);
     expect(runsOf("too large").length).toBeGreaterThanOrEqual(10);
     expect(runsOf("too small").length).toBeGreaterThanOrEqual(4);
@@ -75,7 +75,9 @@ describe("of recorded runs, the watch", () => {
 });
 
 describe("a resumed watch", () => {
-  const interesting = RUNS.filter(({ name }) => /1e-2 batch 2 warm-up|1e-9 batch 8|1e-3 batch 8 aliased/.test(name));
+  const interesting = RUNS.filter(({ name }) =>
+    /reflow (1e-2 batch 2 warm-up|1e-9 batch 8|1e-3 batch 8 aliased)/.test(name),
+  );
 
   it.each(interesting.map((run) => [run.name, run] as const))("finds what an unbroken one finds: %s", (_, run) => {
     const whole = replay(run, watchOf(run));
