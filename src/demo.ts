@@ -41,7 +41,7 @@ const SETTINGS = {
     scheduler_decay_lr: 1e-5,
   },
   dataset: { repo_id: "demo/tiny", root: DATASET, episodes: TRAINING_EPISODES },
-  reflow: { time: { law: "u_shaped", share_at_noise: 0.25 } },
+  reflow: { time: { law: "u_shaped", share_at_atoms: 0.25 } },
   output_dir: OUTPUT,
   overwrite: true,
   batch_size: 32,

@@ -1,4 +1,4 @@
-import { parseTrainConfig, type TrainConfig } from "./config.js";
+import { defaultShareAtAtoms, parseTrainConfig, type TimeSettings, type TrainConfig } from "./config.js";
 import { snakeKeys, snakeSection } from "./config-keys.js";
 
 /**
@@ -18,10 +18,19 @@ export function trainConfigToJson(config: TrainConfig): Readonly<Record<string, 
     peft: config.peft ? snakeKeys(config.peft) : null,
     ema: snakeSection(config.ema),
     held_out: snakeSection(config.heldOut),
-    flow_matching: snakeSection(config.flowMatching),
-    reflow: snakeSection(config.reflow),
+    flow_matching: { time: timeToJson(config.flowMatching.time, 0) },
+    reflow: {
+      ...snakeSection(config.reflow),
+      time: timeToJson(config.reflow.time, defaultShareAtAtoms(config.reflow.stage)),
+    },
   };
 }
+
+/** A share that the stage gives by itself stays open. */
+const timeToJson = (time: TimeSettings, defaultShare: number): Record<string, unknown> => ({
+  ...snakeSection(time),
+  share_at_atoms: time.shareAtAtoms === defaultShare ? null : time.shareAtAtoms,
+});
 
 /** The configuration that `trainConfigToJson` was given. @throws ConfigError if the JSON was changed into nonsense */
 export const trainConfigFromJson = (json: unknown): TrainConfig => parseTrainConfig(json).config;

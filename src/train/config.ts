@@ -194,7 +194,7 @@ function parseJson(raw: unknown): TrainJson {
 }
 
 /** Share of samples at single times in a stage that is not told. */
-const shareAtAtomsOf = (stage: TrainJson["reflow"]["stage"]): number =>
+export const defaultShareAtAtoms = (stage: TrainJson["reflow"]["stage"]): number =>
   stage === "distill" ? 1 : REFLOW_SHARE_AT_ATOMS;
 
 const timeFrom = (json: z.infer<typeof TIME>, shareAtAtoms: number): TimeSettings => {
@@ -246,7 +246,7 @@ function configFrom(json: TrainJson, now: Date): TrainConfig {
     ema: camelSection(json.ema),
     heldOut: camelSection(json.held_out),
     flowMatching: { time: timeFrom(json.flow_matching.time, 0) },
-    reflow: { ...camelSection(json.reflow), time: timeFrom(json.reflow.time, shareAtAtomsOf(json.reflow.stage)) },
+    reflow: { ...camelSection(json.reflow), time: timeFrom(json.reflow.time, defaultShareAtAtoms(json.reflow.stage)) },
   };
 }
 

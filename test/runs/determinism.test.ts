@@ -57,13 +57,13 @@ describe.each(Object.entries(RUNS))("%s, continued", (_, flags) => {
 
 describe("--resume", () => {
   it("keeps the settings of the run, also those that LeRobot's file cannot hold", async () => {
-    const special = ["--reflow.padded_dims=mask", "--reflow.time.law=u_shaped", "--reflow.time.share_at_noise=0.5"];
+    const special = ["--reflow.padded_dims=mask", "--reflow.time.law=u_shaped", "--reflow.time.share_at_atoms=0.5"];
     const run = await train(...RUNS.reflow, ...special, "--steps=1");
     await trainIn(run, "--resume=true", "--steps=2");
     const saved = readFileSync(join(run, "checkpoints/last/training_state/reflow_train_config.json"), "utf8");
     expect(JSON.parse(saved)).toMatchObject({
       steps: 2,
-      reflow: { padded_dims: "mask", time: { law: "u_shaped", share_at_noise: 0.5 } },
+      reflow: { padded_dims: "mask", time: { law: "u_shaped", share_at_atoms: 0.5 } },
       policy: { use_reflow: true, reflow_num_inference_steps: 2 },
     });
   });

@@ -81,6 +81,11 @@ describe("a pipeline refuses, before anything is trained,", () => {
       'pipeline at reflow.pairs: expected nothing, got "pairs". Stored pairs belong to a teacher that exists, and this ' +
         "stage's is yet to be trained (in stages straight, fast)",
     ],
+    [
+      "a stage that trains an adapter",
+      withStage(2, { peft: { r: 4 } }),
+      "pipeline at stages.fast.peft: expected nothing, got settings of an adapter. A stage's result is a whole policy",
+    ],
     ["no measuring", { ...SETTINGS, eval_freq: 0 }, "pipeline at eval_freq: expected at least 1, got 0"],
     [
       "a stage without checkpoints",

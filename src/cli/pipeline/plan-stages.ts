@@ -150,6 +150,11 @@ function planStage(
       "stage's is yet to be trained";
     unfit.push({ path: "reflow.pairs", message });
   }
+  if (config.peft !== undefined) {
+    const message =
+      "expected nothing, got settings of an adapter. A stage's result is a whole policy, which the next starts from";
+    unfit.push({ path: "peft", message });
+  }
   if (unfit.length > 0) throw new ConfigError("pipeline", unfit);
   return {
     name,
