@@ -30,7 +30,7 @@ export async function prepareFlowMatching(
   const policy =
     startFolder === undefined
       ? await newPolicy(config, dataset, seed)
-      : await trainedPolicy(startFolder, config, checkpoint === undefined ? dataset : undefined);
+      : await trainedPolicy(startFolder, config, start === checkpoint ? undefined : dataset);
   const objective = flowMatching(policy, config);
   const provenance = { ...commonProvenance(policy), k: 1, objective: objective.name, time: config.flowMatching.time };
   return {
@@ -45,7 +45,7 @@ export async function prepareFlowMatching(
   };
 }
 
-/** @param dataset gives features and statistics; undefined to keep those of the policy, as a run that continues does */
+/** @param dataset gives features and statistics; undefined to keep those of the policy, which a checkpoint has */
 async function trainedPolicy(
   folder: string,
   config: TrainConfig,

@@ -146,7 +146,11 @@ async function prepareRun(
     checkpoints,
     signal,
   };
-  const events = config.health === "off" ? trainingLoop(options) : supervisedLoop(options, supervision);
+  const { learningRateFactor } = supervision.guard;
+  const events =
+    config.health === "off"
+      ? trainingLoop({ ...options, schedule: (step) => schedule(step) * learningRateFactor })
+      : supervisedLoop(options, supervision);
   return {
     config,
     policy,

@@ -90,14 +90,19 @@ async function newStudent(
   merged: SmolVLAConfig,
   generator: Generator,
 ): Promise<SmolVLAPolicy> {
-  const resources = await findPolicyResources(merged, teacher.processors, teacher.resourceFolders);
+  const { processors, resourceFolders } = teacher;
+  const resources = await findPolicyResources(merged, processors, resourceFolders);
   const build = buildOptions(merged, resources, { ...loadOptions(config), device: teacher.device });
   const base =
     config.policy.studentInit === "vlm"
-      ? await resolveFolder({ nameOrPath: merged.vlmModelName, kind: "model", files: [WEIGHTS_FILE] })
+      ? await resolveFolder({
+          nameOrPath: merged.vlmModelName,
+          kind: "model",
+          besides: resourceFolders,
+          files: [WEIGHTS_FILE],
+        })
       : undefined;
   const model = await initializeSmolVLA(build, generator, base);
-  const { processors, resourceFolders } = teacher;
   return new SmolVLAPolicy({ ...build, ...resources, model, processors, resourceFolders });
 }
 

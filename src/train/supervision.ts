@@ -34,7 +34,7 @@ export async function prepareSupervision(options: SupervisionOptions): Promise<P
   const { config, prepared, optimizer, ema } = sources;
   const { outputDir } = config;
   // How often the run went back belongs to the run: going back must not rewind it.
-  const guard = await openGuard(join(outputDir, HEALTH_FILE), config.health);
+  const guard = await openGuard(outputDir, stateFolder, config.health);
   const plan = (): RunPlan => ({
     numSteps: config.steps,
     schedule: (step) => sources.schedule(step) * guard.learningRateFactor,
@@ -55,8 +55,9 @@ export async function prepareSupervision(options: SupervisionOptions): Promise<P
         `health: expected a checkpoint of at most ${lastGoodStep} steps in ${outputDir}, got none`,
       );
     }
-    await writeFileAtomically(join(outputDir, HEALTH_FILE), `${JSON.stringify(guard.toJSON())}\n`);
+    // A run that is killed in between finds the same again; the other way round it would go on from what was spoilt.
     await rollBack(outputDir, checkpoint);
+    await writeGuard(outputDir, guard);
     const state = join(checkpoint.folder, STATE_FOLDER);
     const folders = { policy: join(checkpoint.folder, POLICY_FOLDER), state };
     const { step } = await restoreTrainingState(folders, optimizer, prepared.policy.model, ema);
@@ -80,9 +81,23 @@ export async function prepareSupervision(options: SupervisionOptions): Promise<P
   };
 }
 
-async function openGuard(path: string, mode: HealthGuard["mode"]): Promise<HealthGuard> {
-  return existsSync(path) ? HealthGuard.fromJSON(await readJson(path), mode, path) : new HealthGuard(mode);
+/** A run that begins has never gone back; one that continues in another folder takes its guard along. */
+async function openGuard(
+  outputDir: string,
+  stateFolder: string | undefined,
+  mode: HealthGuard["mode"],
+): Promise<HealthGuard> {
+  if (stateFolder === undefined) return new HealthGuard(mode);
+  const [own, earlier] = [outputDir, join(stateFolder, "..", "..", "..")].map((folder) => join(folder, HEALTH_FILE));
+  const path = [own!, earlier!].find(existsSync);
+  if (path === undefined) return new HealthGuard(mode);
+  const guard = HealthGuard.fromJSON(await readJson(path), mode, path);
+  if (path !== own) await writeGuard(outputDir, guard);
+  return guard;
 }
+
+const writeGuard = (outputDir: string, guard: HealthGuard): Promise<void> =>
+  writeFileAtomically(join(outputDir, HEALTH_FILE), `${JSON.stringify(guard.toJSON())}\n`);
 
 /** Agreement at one and ten steps, unless the times of those steps are none that are trained. */
 function trainedSteps(

@@ -114,7 +114,7 @@ describe("a setting", () => {
     ],
     [
       "--policy.train_expert_only=false",
-      "training config at policy.train_expert_only: expected true for reflow, got false",
+      "training config at policy.train_expert_only: expected true for this student, got false",
     ],
     [
       "--policy.optimizer_lr=1e-7",

@@ -20,6 +20,7 @@ const POLICY_FILES = [
 const STATE_FILES = [
   "optimizer_param_groups.json",
   "optimizer_state.safetensors",
+  "reflow_health.json",
   "reflow_train_config.json",
   "rng_state.safetensors",
   "scheduler_state.json",

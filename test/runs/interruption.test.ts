@@ -209,8 +209,10 @@ describe("a full disk", () => {
     const run = await train(...RUNS.reflow, "--steps=1", "--log_freq=0");
     const records = join(run, "records.jsonl");
     const [start] = readFileSync(records, "utf8").split("\n") as [string];
-    writeFileSync(records, "\n".repeat(4096 - start.length - 120)); // room for the start of the run, not for its end
-    const { code, err } = await startProcess(run, ["--resume=true", "--steps=2"], "ulimit -f 4;").ended;
+    // Room for the start of the run, not for its end.
+    const limit = Math.ceil((start.length + 120) / 1024);
+    writeFileSync(records, "\n".repeat(1024 * limit - start.length - 120));
+    const { code, err } = await startProcess(run, ["--resume=true", "--steps=2"], `ulimit -f ${limit};`).ended;
     expect(code).toBe(1);
     expect(err.trimEnd().split("\n").at(-1)).toMatch(/^checkpoint .*: cannot be written \(EFBIG/);
     expect((await readRecords(records)).records.map(({ event }) => event)).toEqual(["run-start"]);
