@@ -51,7 +51,7 @@ function timedStep(clock, { policy, student, objective, parameters, optimizer, b
   const generator = new Generator(0);
   return clock.timed("rest", () =>
     scope(() => {
-      const loss = lossOf({ input: encode(), arrays: batch.arrays }, objective.draw(batch.tasks.length, generator));
+      const { loss } = lossOf({ input: encode(), ...batch, number: 0, step: 0 }, generator);
       backpropagate(loss);
       const gradients = parameters.map((parameter) => parameter.grad);
       for (const parameter of parameters) parameter.grad = undefined;

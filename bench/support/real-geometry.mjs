@@ -1,12 +1,13 @@
 // A reflow run at the real geometry, in this process: a teacher from a policy folder, its student, and one fixed batch.
 
-import { betaLaw } from "../../dist/flow/index.js";
+import { betaLaw, euler, l2, sampleTime, uniformGrid } from "../../dist/flow/index.js";
 import { AdamW } from "../../dist/optim/index.js";
 import { SmolVLAPolicy } from "../../dist/policy/smolvla-policy.js";
 import { imageFeatureNames } from "../../dist/smolvla/config.js";
 import { isTrainable } from "../../dist/smolvla/trainable.js";
 import { hostArray } from "../../dist/support/host-array.js";
-import { reflow } from "../../dist/train/objectives/reflow.js";
+import { teacherPairs } from "../../dist/train/couplings/teacher.js";
+import { VelocityMatching } from "../../dist/train/objectives/velocity-matching.js";
 
 /** As LeRobot's preset for SmolVLA has it. */
 export const MAX_GRAD_NORM = 10;
@@ -68,14 +69,24 @@ export async function prepareRealGeometry({ folder, device, precision, batchSize
     parameter.requiresGrad = isTrainable(name, config);
     if (parameter.requiresGrad) trained.set(name, parameter);
   }
-  const objective = reflow({
-    teacher: policy.model,
-    student,
-    config,
+  const objective = new VelocityMatching({
+    name: "reflow",
+    model: student,
     device,
-    timeLaw: betaLaw,
-    numTeacherSteps: teacherSteps,
-    paddedDims: "teacher",
+    coupling: teacherPairs({
+      teacher: policy.model,
+      config,
+      device,
+      sharesContext: true,
+      solver: euler,
+      grid: uniformGrid,
+      numSteps: teacherSteps,
+      paddedDims: "teacher",
+      numNoises: 1,
+    }),
+    times: (numSamples, generator) => sampleTime(betaLaw, numSamples, generator),
+    loss: { distance: l2 },
+    hasFrozenContext: true,
   });
   return {
     policy,

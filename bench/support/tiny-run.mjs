@@ -30,6 +30,7 @@ export async function trainTiny({ batchSize, teacherSteps, numSteps, numWorkers 
       steps: numSteps,
       num_workers: numWorkers,
       save_checkpoint: false,
+      eval_freq: 0,
     });
     const run = await startTraining(config);
     try {

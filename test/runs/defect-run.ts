@@ -1,12 +1,12 @@
 /** Students of the fixture's teacher, trained with any coupling by a plain loop, and measured as they would be deployed. */
 import { onTestFinished } from "vitest";
-import { l2, uniformLaw, sampleTime } from "../../src/flow/index.js";
+import { l2 } from "../../src/flow/index.js";
 import { AdamW } from "../../src/optim/index.js";
 import { toModelInput } from "../../src/policy/model-input.js";
 import type { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import { isTrainable } from "../../src/smolvla/trainable.js";
 import type { HostArray } from "../../src/support/host-array.js";
-import { backward, Generator, scope, setNumThreads, type Tensor } from "../../src/torch/index.js";
+import { backward, Generator, ones, scope, setNumThreads, type Tensor } from "../../src/torch/index.js";
 import { LeRobotDataset } from "../../src/data/index.js";
 import { BatchSource } from "../../src/train/batch-source.js";
 import type { Coupling } from "../../src/train/couplings/coupling.js";
@@ -45,7 +45,7 @@ export async function trainStudent(
     model: student.model,
     device: "cpu",
     coupling,
-    times: (numSamples, generator) => sampleTime(uniformLaw, numSamples, generator),
+    times: (numSamples) => ones([numSamples], "float32"),
     loss: { distance: l2 },
     hasFrozenContext: true,
   });

@@ -44,7 +44,7 @@ it("probe", async () => {
   };
   const probe = await openTeacherProbe(teacher);
   console.log("teacher", probe.measure(teacher));
-  for (const [lr, n] of [[3e-4, 300],[1e-4,300],[5e-4,150]] as const) for (const [name, c] of Object.entries({ right: teacherPairs(options), narrow })) {
+  for (const [lr, n] of [[3e-4, 100],[5e-4,150],[3e-4,250]] as const) for (const [name, c] of Object.entries({ right: teacherPairs(options), narrow })) {
     const t0 = Date.now();
     const { student, losses } = await trainStudent(teacher, c, n, lr);
     const mean = (x: readonly number[]) => x.reduce((a, b) => a + b, 0) / x.length;
