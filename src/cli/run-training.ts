@@ -90,8 +90,17 @@ function announce(
   logger.info(`dataset.num_episodes=${numEpisodes}`);
   logger.info(`num_learnable_params=${numTrainable} (${formatBigNumber(numTrainable)})`);
   logger.info(`num_total_params=${numParameters} (${formatBigNumber(numParameters)})`);
-  const method = config.policy.useReflow
-    ? `${config.reflow.stage === "distill" ? "distillation" : "reflow"} of ${config.policy.teacherModelPath} (${config.policy.reflowNumInferenceSteps} ${config.reflow.teacherSolver} steps, padded dims: ${config.reflow.paddedDims}, times: ${config.reflow.time.law})`
-    : "flow matching on demonstrations";
+  const method = describeMethod(config);
   logger.info(`Start training: ${method}, on ${policy.device} in ${config.precision}`);
+}
+
+/** `reflow of DIR (pairs: 10 euler steps; times: u_shaped, 0.25 at 1; padded dims: teacher)` */
+function describeMethod({ policy, reflow, flowMatching }: TrainConfig): string {
+  const { law, atoms, shareAtAtoms } = (policy.useReflow ? reflow : flowMatching).time;
+  const single = shareAtAtoms > 0 ? `${shareAtAtoms} at ${atoms.join(" and ")}` : "";
+  const times = `times: ${[...(shareAtAtoms < 1 ? [law] : []), single].filter((part) => part !== "").join(", ")}`;
+  if (!policy.useReflow) return `flow matching on demonstrations (${times})`;
+  const pairs = reflow.pairs ?? `${policy.reflowNumInferenceSteps} ${reflow.teacherSolver} steps`;
+  const stage = reflow.stage === "distill" ? "distillation" : "reflow";
+  return `${stage} of ${policy.teacherModelPath} (pairs: ${pairs}; ${times}; padded dims: ${reflow.paddedDims})`;
 }

@@ -14,6 +14,7 @@ import { type CheckpointSources, checkpointContent } from "./checkpoint-content.
 import type { TrainConfig } from "./config.js";
 import { describePreset, type SettledTrainConfig, withTrainingPreset } from "./config-preset.js";
 import type { ResumeTarget } from "./config-resume.js";
+import { expectSameStatistics } from "./expect-statistics.js";
 import { learningRates } from "./learning-rates.js";
 import { type CheckpointPlan, type LoopOptions, trainingLoop } from "./loop.js";
 import { openProbe } from "./open-probe.js";
@@ -177,6 +178,7 @@ async function continueAfter(
       `--resume: ${checkpointFolder} holds no ${STATE_FOLDER}/. Expected a checkpoint with pretrained_model/ and training_state/`,
     );
   }
+  await expectSameStatistics(policyFolder, prepared.policy);
   const folders = { policy: policyFolder, state };
   const { step, withoutMoments } = await restoreTrainingState(folders, optimizer, prepared.policy.model, ema);
   say("info", `continuing after step ${step}`);

@@ -6,7 +6,6 @@
 import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { sampleNoise } from "../flow/index.js";
-import { missingStatistics } from "../policy/processors/missing-statistics.js";
 import type { ProcessorPipeline } from "../policy/processors/pipeline.js";
 import type { ProcessorBatch } from "../policy/processors/run-pipeline.js";
 import { statisticsHash } from "../policy/processors/statistics.js";
@@ -17,6 +16,7 @@ import { CheckpointError, messageOf } from "../support/errors.js";
 import type { HostArray } from "../support/host-array.js";
 import { abs, Generator, max, noGrad, scope, sub, type Tensor, toDtype } from "../torch/index.js";
 import { mayDifferFromTeacher } from "./config-policy-fields.js";
+import { expectStatistics } from "./expect-statistics.js";
 
 /**
  * Equal to the rounding of float32: the same arithmetic on the same numbers, which may lie differently in memory and then
@@ -39,7 +39,7 @@ export interface GateOptions {
 /** @throws CheckpointError naming the statistics that are missing, or the parts of the student that differ */
 export async function checkStepZero(options: GateOptions): Promise<void> {
   const { reference, observation, scratchFolder } = options;
-  expectStatistics(reference, "policy to start from");
+  expectStatistics(reference, "step-0 gate", "policy to start from");
   const noise = drawNoise(reference, observation.tasks.length, options.seed);
   const act = (policy: SmolVLAPolicy): Prediction =>
     policy.predict(observation, { noise, numSteps: reference.config.numSteps });
@@ -48,7 +48,7 @@ export async function checkStepZero(options: GateOptions): Promise<void> {
   try {
     const reloaded = await saveAndLoad(options);
     try {
-      expectStatistics(reloaded, "saved student");
+      expectStatistics(reloaded, "step-0 gate", "saved student");
       expectSameParts(reference, reloaded);
       expectSameActions(expected, act(reloaded));
     } finally {
@@ -57,17 +57,6 @@ export async function checkStepZero(options: GateOptions): Promise<void> {
   } finally {
     await rm(scratchFolder, { recursive: true, force: true });
   }
-}
-
-function expectStatistics({ processors, config }: SmolVLAPolicy, whose: string): void {
-  const missing = [processors.preprocessor, processors.postprocessor].flatMap((p) => missingStatistics(p, config));
-  if (missing.length === 0) return;
-  const list = missing.map(({ feature, mode, stat, where }) => `  - ${feature}.${stat} for ${mode} in ${where}`);
-  throw new CheckpointError(
-    `step-0 gate: the processors of the ${whose} have no statistics for features that its config.json normalises:\n${list.join("\n")}\n` +
-      "Such a policy reads raw states and sends normalised actions to the robot. Give a policy folder saved after training, " +
-      "with its normalizer and unnormalizer files; for a policy trained on demonstrations, a dataset with these statistics",
-  );
 }
 
 function drawNoise({ config }: SmolVLAPolicy, numRows: number, seed: number): HostArray {

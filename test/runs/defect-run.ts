@@ -1,5 +1,6 @@
 /** Students of the fixture's teacher, trained with any coupling by a plain loop, and measured as they would be deployed. */
 import { onTestFinished } from "vitest";
+import { LeRobotDataset } from "../../src/data/index.js";
 import { l2 } from "../../src/flow/index.js";
 import { AdamW } from "../../src/optim/index.js";
 import { toModelInput } from "../../src/policy/model-input.js";
@@ -7,7 +8,6 @@ import type { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import { isTrainable } from "../../src/smolvla/trainable.js";
 import type { HostArray } from "../../src/support/host-array.js";
 import { backward, Generator, ones, scope, setNumThreads, type Tensor } from "../../src/torch/index.js";
-import { LeRobotDataset } from "../../src/data/index.js";
 import { BatchSource } from "../../src/train/batch-source.js";
 import type { Coupling } from "../../src/train/couplings/coupling.js";
 import { AgreementProbe, sampleObservations } from "../../src/train/held-out.js";
@@ -67,7 +67,12 @@ export async function trainStudent(
       backward(loss);
       if (step === 0) for (const [name, { grad }] of parameters) if (grad) firstGradients.set(name, grad.toHost());
       losses.push(loss.item());
-      updateParameters({ parameters: [...parameters.values()], optimizer, maxGradNorm: 10 }, losses.at(-1)!, learningRate, step);
+      updateParameters(
+        { parameters: [...parameters.values()], optimizer, maxGradNorm: 10 },
+        losses.at(-1)!,
+        learningRate,
+        step,
+      );
     });
   }
   await source.close();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CONVENTIONS, type Provenance, readProvenance } from "../../src/policy/provenance.js";
 import { type Chain, policyOf, STAGES, STARTS, type Stage, trainChain } from "./stage-chain.js";
-import { changedNames, resultOf, TEACHER, weightsOf } from "./training-run.js";
+import { changedNames, resultOf, TEACHER, temporaryFolder, weightsOf } from "./training-run.js";
 
 const sha256 = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
 
@@ -32,7 +32,7 @@ const REFLOW = {
 
 describe.each(Object.keys(STARTS) as (keyof typeof STARTS)[])("from %s", (start) => {
   it("every stage names its round, its teacher's weights and the same statistics, and trains the expert alone", async () => {
-    const chain = await trainChain(start);
+    const chain = await trainChain(temporaryFolder(), start);
     const stages = await provenanceOf(chain);
     expect(stages["1-RF"]).toMatchObject({ format: 1, k: 1, objective: "flow_matching", step: 2 });
     expect(stages["1-RF"]).not.toHaveProperty("teacher");
@@ -68,12 +68,18 @@ describe.each(Object.keys(STARTS) as (keyof typeof STARTS)[])("from %s", (start)
   });
 
   it("the weights, the moments and the hashes of every stage are the same in a second chain, with a worker", async () => {
-    const [once, again] = [await trainChain(start), await trainChain(start, "--num_workers=1")];
+    const [once, again] = [
+      await trainChain(temporaryFolder(), start),
+      await trainChain(temporaryFolder(), start, "--num_workers=1"),
+    ];
     for (const stage of STAGES) expect(resultOf(again[stage]).equals(resultOf(once[stage])), stage).toBe(true);
     const [a, b] = [await provenanceOf(once), await provenanceOf(again)];
     for (const stage of STAGES) {
       const { teacher: first, resourceFolders, ...rest } = a[stage];
-      expect(b[stage]).toMatchObject({ ...rest, ...(first ? { teacher: { ...first, path: expect.any(String) } } : {}) });
+      expect(b[stage]).toMatchObject({
+        ...rest,
+        ...(first ? { teacher: { ...first, path: expect.any(String) } } : {}),
+      });
       expect(b[stage].resourceFolders).toHaveLength(resourceFolders.length);
     }
   });
