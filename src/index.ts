@@ -26,7 +26,10 @@ export {
 } from "./eval/index.js";
 // Flow mathematics, on any velocity field. Time 1 is noise, time 0 is actions.
 export * from "./flow/index.js";
+// The Hub: downloads and uploads.
 export { type FolderRequest, resolveFolder } from "./hub/resolve-folder.js";
+export { type HubSettings, readHubSettings } from "./hub/settings.js";
+export { type Uploaded, type UploadRequest, uploadFolder } from "./hub/upload-folder.js";
 // Training: objectives, and what follows their gradients.
 export {
   AdamW,
@@ -34,12 +37,15 @@ export {
   type CosineDecayOptions,
   clipGradients,
   cosineDecayWithWarmup,
+  Ema,
+  type EmaOptions,
   type Moments,
 } from "./optim/index.js";
 // Policies: observation in, actions out.
 export { findPolicyFolder } from "./policy/find-policy-folder.js";
 export { type FeatureReport, inspectPolicy, type PolicyReport } from "./policy/inspect-policy.js";
 export type { WeightMisfits, WeightsReport } from "./policy/inspect-weights.js";
+export { type ModelCardInput, modelCard } from "./policy/model-card.js";
 // The network and its configuration.
 export { cropActions, toModelInput, toTargetActions } from "./policy/model-input.js";
 export { type CheckedObservation, checkNoise, checkObservation } from "./policy/observation-file.js";
@@ -57,12 +63,17 @@ export type {
 export { type ProcessorBatch, runPostprocessor, runPreprocessor } from "./policy/processors/run-pipeline.js";
 export { saveProcessorPipeline } from "./policy/processors/save-pipeline.js";
 export { CONVENTIONS, type Provenance, readProvenance, writeProvenance } from "./policy/provenance.js";
+export { type PushRequest, pushPolicy } from "./policy/push-policy.js";
 export {
   type LoadOptions,
   type Prediction,
   type PredictOptions,
   SmolVLAPolicy,
 } from "./policy/smolvla-policy.js";
+// What a run leaves behind, and dashboards.
+export { type LogSink, openLogSinks } from "./records/index.js";
+export { readRecords } from "./records/read-records.js";
+export type { RunEvent, RunRecord } from "./records/run-event.js";
 export type { Prefix } from "./smolvla/action-expert.js";
 export { fromCheckpointName, toCheckpointName } from "./smolvla/checkpoint-names.js";
 export {
@@ -79,6 +90,16 @@ export {
   withDatasetFeatures,
 } from "./smolvla/config.js";
 export { type BuildOptions, describeSmolVLA, initializeSmolVLA, loadSmolVLA, saveSmolVLA } from "./smolvla/load.js";
+// Adapters (LoRA) in PEFT's format.
+export {
+  adapterRule,
+  addAdapter,
+  loadAdapter,
+  mergeAdapter,
+  type SaveAdapterOptions,
+  saveAdapter,
+} from "./smolvla/lora-adapter.js";
+export { DEFAULT_LORA, EXPERT_TARGETS, LEROBOT_TARGETS, type LoraConfig } from "./smolvla/lora-config.js";
 export type { Precision } from "./smolvla/precision.js";
 export type { ModelInput, SmolVLA } from "./smolvla/smolvla.js";
 export { type FreezePattern, freezeRule, isTrainable } from "./smolvla/trainable.js";
@@ -127,9 +148,11 @@ export { parseTrainConfig, type TrainConfig } from "./train/config.js";
 export type { Coupling, Pairs } from "./train/couplings/coupling.js";
 export { demonstrations } from "./train/couplings/demonstrations.js";
 export { carryNoise, type PaddedDims, type TeacherOptions, teacherPairs } from "./train/couplings/teacher.js";
+export { describeFinding, type Finding, HealthWatch, WeightProbe } from "./train/health/index.js";
 export type { LoopEvent } from "./train/loop.js";
 export { timesOf } from "./train/objectives/make-objective.js";
 export type { Figure, Objective, StepLoss, TrainingBatch } from "./train/objectives/objective.js";
 export { type Problem, VelocityMatching, type VelocityMatchingOptions } from "./train/objectives/velocity-matching.js";
+export { PairSet } from "./train/pairs/pair-set.js";
 export { openRunFolder, type RunFolder } from "./train/run-folder.js";
 export { type StartOptions, startTraining, type TrainingRun } from "./train/start-training.js";

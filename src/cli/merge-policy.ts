@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { resolveFolder } from "../hub/resolve-folder.js";
 import { adapterBase, isAdapterFolder } from "../policy/adapter-folder.js";
+import { readProvenance, writeProvenance } from "../policy/provenance.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { CheckpointError } from "../support/errors.js";
 
@@ -25,6 +26,8 @@ export async function mergePolicy(nameOrPath: string, output: string): Promise<v
   });
   try {
     await policy.save(output);
+    const provenance = await readProvenance(folder);
+    if (provenance) await writeProvenance(output, provenance);
   } finally {
     policy.dispose();
   }

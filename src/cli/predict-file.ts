@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { isAdapterFolder } from "../policy/adapter-folder.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { checkNoise, checkObservation } from "../policy/observation-file.js";
 import { missingStatistics } from "../policy/processors/missing-statistics.js";
@@ -40,7 +41,8 @@ export interface PredictReport {
 export async function predictFile(request: PredictRequest): Promise<PredictReport> {
   checkRequest(request);
   const { observationPath, outputPath, precision, device } = request;
-  const folder = await findPolicyFolder(request.policyPath);
+  const { policyPath } = request;
+  const folder = isAdapterFolder(policyPath) ? policyPath : await findPolicyFolder(policyPath);
   const entries = await readSafetensors(observationPath);
   const given = request.noisePath === undefined ? undefined : await readNoiseFile(request.noisePath);
   const policy = await SmolVLAPolicy.load(folder, device === undefined ? { precision } : { precision, device });

@@ -68,7 +68,7 @@ describe("anything else is refused by what it is", () => {
   it("adapters", async () => {
     writeFileSync(join(root, "adapter_config.json"), "{}");
     await expect(findPolicyFolder(root)).rejects.toThrow(
-      "got adapters alone. Merge them into their policy and save that",
+      `${root}: expected a policy, got an adapter to one. Merge it first: reflow merge ${root} --output=DIR`,
     );
   });
 

@@ -35,7 +35,7 @@ function whatElse(root: string): string {
     return "expected a policy folder, got a training run without checkpoints/last. Give one of its checkpoints, if it has any";
   }
   if (existsSync(join(root, "adapter_config.json"))) {
-    return "expected a policy folder, got adapters alone. Merge them into their policy and save that";
+    return `expected a policy, got an adapter to one. Merge it first: reflow merge ${root} --output=DIR`;
   }
   return (
     "expected a policy folder, got one without config.json. A LeRobot policy folder holds config.json, model.safetensors, " +

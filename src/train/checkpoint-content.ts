@@ -1,6 +1,7 @@
 /** What a run puts into its checkpoints. */
 import { join } from "node:path";
 import type { AdamW, Ema } from "../optim/index.js";
+import { saveProcessorPipeline } from "../policy/processors/save-pipeline.js";
 import { writeProvenance } from "../policy/provenance.js";
 import { toSmolVLAJson } from "../smolvla/config.js";
 import { saveAdapter } from "../smolvla/lora-adapter.js";
@@ -36,10 +37,15 @@ export function checkpointContent(sources: CheckpointSources, step: number): Che
     writePolicy: async (folder) => {
       const masters = ema ? ema.shadows() : optimizer.masters();
       await policy.save(folder, masters);
+      const provenance = { ...(await prepared.provenance()), step };
+      await writeProvenance(folder, provenance);
       if (policy.model.adapter) {
-        await saveAdapter(join(folder, ADAPTER_FOLDER), policy.model, { base: prepared.startFolder, masters });
+        const adapter = join(folder, ADAPTER_FOLDER);
+        await saveAdapter(adapter, policy.model, { base: prepared.startFolder, masters });
+        // Its base may have been trained on other data.
+        for (const pipeline of Object.values(policy.processors)) await saveProcessorPipeline(adapter, pipeline);
+        await writeProvenance(adapter, provenance);
       }
-      await writeProvenance(folder, { ...(await prepared.provenance()), step });
       const policyJson = JSON.parse(toSmolVLAJson(policy.config));
       await writeFileAtomically(join(folder, "train_config.json"), formatLeRobotTrainConfig(config, policyJson));
     },

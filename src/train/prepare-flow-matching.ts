@@ -1,7 +1,6 @@
 import type { DatasetMetadata } from "../data/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
-import { readProcessors } from "../policy/policy-files.js";
 import { makeProcessorPipelines } from "../policy/processors/make-pipelines.js";
 import { withDevice, withRenameMap, withStatistics } from "../policy/processors/override-pipeline.js";
 import type { ProcessorPipelines } from "../policy/processors/pipeline.js";

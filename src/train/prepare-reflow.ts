@@ -54,7 +54,7 @@ export async function prepareReflow(
     reference: isCopy ? teacher : student.policy,
     startFolder: student.startFolder,
     objective,
-    warnings: warningsAbout(config, earlier),
+    warnings: [...warningsAbout(config, earlier), ...(student.warnings ?? [])],
     provenance,
   };
 }

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { resolveFolder } from "../hub/resolve-folder.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
+import { statisticsHash } from "../policy/processors/statistics.js";
 import { findPolicyResources } from "../policy/resources.js";
 import { buildOptions, SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { actionDim, parseSmolVLAConfig, type SmolVLAConfig } from "../smolvla/config.js";
@@ -21,6 +22,8 @@ export interface Student {
   readonly sharesContext: boolean;
   /** the folder whose weights it starts with; undefined for new ones */
   readonly startFolder: string | undefined;
+  /** what a user should know about it, as sentences; nothing if left out */
+  readonly warnings?: readonly string[];
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -116,8 +119,19 @@ async function loadedStudent(config: TrainConfig, teacher: SmolVLAPolicy, folder
     loaded.dispose();
     throw error;
   }
-  return { policy: loaded.with({ processors: teacher.processors }), sharesContext: false, startFolder: folder };
+  const policy = loaded.with({ processors: teacher.processors });
+  const hasOwnStatistics = hashOf(loaded) !== hashOf(teacher);
+  const warnings = hasOwnStatistics
+    ? [
+        `the student in ${folder} was trained with other statistics than its teacher's, which it has from now on: at first it ` +
+          "reads states and means actions in units that it does not know",
+      ]
+    : [];
+  return { policy, sharesContext: false, startFolder: folder, warnings };
 }
+
+const hashOf = ({ processors: { preprocessor, postprocessor } }: SmolVLAPolicy): string =>
+  statisticsHash([preprocessor, postprocessor]);
 
 /** Noise and actions of teacher and student are the same tensors, and both read the same batches. */
 async function expectSameTask(student: SmolVLAPolicy, teacher: SmolVLAPolicy, folder: string): Promise<void> {

@@ -160,7 +160,7 @@ describe("an adapter", () => {
     });
     const flags = [...RUNS["flow matching"], ...LORA, `--dataset.root=${dataset}`, "--steps=4", "--save_freq=2"];
     const run = await train(...flags);
-    const continued = await continueFrom(run, 2);
+    const continued = await continueFrom(run, 2, `--dataset.root=${dataset}`);
     expect(differingFiles(continued, run)).toEqual([]);
     for (const file of filesIn(policyOf(run)).filter((name) => name.includes("normalizer_processor"))) {
       expect(readFileSync(join(policyOf(continued), file)).equals(readFileSync(join(policyOf(run), file))), file).toBe(

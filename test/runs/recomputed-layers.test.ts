@@ -36,7 +36,7 @@ describe("gradient_checkpointing", () => {
     const timesComputed = async (...flags: readonly string[]): Promise<number[]> => {
       const { run, step } = await observe("--steps=1", "--policy.reflow_num_inference_steps=1", ...flags);
       const layersOf = ({ model }: typeof run.policy) =>
-        [...model.expert.layers].map((layer) => vi.spyOn(layer.mlp, "forward"));
+        [...model.expert.layers].map((layer) => vi.spyOn(layer.down, "forward"));
       const [student, teacher] = [layersOf(run.policy), layersOf(run.teacher!)];
       await step();
       return [...student, ...teacher].map(({ mock }) => mock.calls.length);

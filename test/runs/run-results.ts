@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readRecords } from "../../src/records/read-records.js";
 import type { RunRecord } from "../../src/records/run-event.js";
-import { type HostArray, numbersOf } from "../../src/support/host-array.js";
+import type { HostArray } from "../../src/support/host-array.js";
 import { readSafetensors } from "../../src/support/safetensors.js";
+import { scope, tensorFromHost, toDtype } from "../../src/torch/index.js";
 import { lastCheckpoint, temporaryFolder, trainIn, weightsOf } from "./training-run.js";
 
 /** The checkpoint of a step; the last one if none is named. */
@@ -75,6 +76,9 @@ export const metricOf = async (run: string, name: string): Promise<(number | und
 export const provenanceOf = (run: string): Record<string, unknown> =>
   JSON.parse(readFileSync(join(policyOf(run), "reflow.json"), "utf8"));
 
+const wideNumbersOf = (array: HostArray): number[] =>
+  scope(() => toDtype(tensorFromHost(array), "float32").toNumbers());
+
 /** Largest of the tensors' distances, each relative to its own norm. */
 export function largestRelativeDistance(
   actual: ReadonlyMap<string, HostArray>,
@@ -83,7 +87,7 @@ export function largestRelativeDistance(
   const norm = (values: readonly number[]): number => Math.hypot(...values);
   return Math.max(
     ...[...expected].map(([name, array]) => {
-      const [a, b] = [numbersOf(actual.get(name)!), numbersOf(array)];
+      const [a, b] = [wideNumbersOf(actual.get(name)!), wideNumbersOf(array)];
       const distance = norm(a.map((value, i) => value - b[i]!));
       return distance === 0 ? 0 : distance / norm(b);
     }),
