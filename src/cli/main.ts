@@ -12,6 +12,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "predict", load: async () => (await import("./commands/predict.js")).command },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).command },
   { name: "merge", load: async () => (await import("./commands/merge.js")).command },
+  { name: "push", load: async () => (await import("./commands/push.js")).command },
   { name: "migrate", load: async () => (await import("./commands/migrate.js")).command },
 ];
 

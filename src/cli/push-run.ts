@@ -1,19 +1,12 @@
 import { join } from "node:path";
 import { readHubSettings } from "../hub/settings.js";
 import { pushPolicy } from "../policy/push-policy.js";
-import type { Metrics } from "../records/run-event.js";
-import { ConfigError } from "../support/errors.js";
+import { ConfigError, HubError } from "../support/errors.js";
 import { CHECKPOINTS, POLICY_FOLDER } from "../train/checkpoint.js";
 import type { TrainConfig } from "../train/config.js";
-import { agreementRows } from "../train/held-out.js";
 import type { TrainingRun } from "../train/start-training.js";
 import type { Logger } from "./logger.js";
-
-/** A run's measurements before its first step, when a reflow student still is its teacher, and its last ones. */
-export interface Evaluations {
-  readonly first: Metrics | undefined;
-  readonly last: Metrics | undefined;
-}
+import { cardOfRun } from "./run-card.js";
 
 /** @throws ConfigError if a run shall upload its policy and there is no token to do so with */
 export function expectHubToken({ policy }: TrainConfig): void {
@@ -31,29 +24,28 @@ export function expectHubToken({ policy }: TrainConfig): void {
 /**
  * Uploads the last policy of a finished run, with a card that says where it comes from and how well it agrees.
  *
- * @throws HubError saying what the Hub refused; the policy is on disk whatever happens
+ * @throws HubError saying what the Hub refused and how to try again; the policy is on disk whatever happens
  */
-export async function pushRun(run: TrainingRun, evaluations: Evaluations, logger: Logger): Promise<void> {
-  const { config, teacher, numEpisodes, numFrames } = run;
-  const { first, last } = evaluations;
-  const { heldOut, batchSize, steps, optimizer, precision } = config;
-  const { url } = await pushPolicy({
-    folder: join(config.outputDir, CHECKPOINTS, "last", POLICY_FOLDER),
-    settings: readHubSettings(),
-    card: {
-      dataset: { repoId: config.dataset.repoId, numEpisodes, numFrames },
-      baseModel: config.policy.teacherModelPath ?? config.policy.path,
-      recipe: { steps, batch_size: batchSize, learning_rate: optimizer.lr, precision },
-      agreement: last && {
-        reference: teacher ? "the teacher" : "the policy itself",
-        numReferenceSteps: heldOut.referenceSteps,
-        numObservations: heldOut.numObservations,
-        numNoises: heldOut.numNoises,
-        rows: [...(teacher && first ? rowsOf("teacher", first) : []), ...rowsOf("this policy", last)],
-      },
-    },
-  });
-  logger.info(`Pushed the policy to ${url}`);
+export async function pushRun({ config, numEpisodes, numFrames }: TrainingRun, logger: Logger): Promise<void> {
+  const card = await cardOfRun(config, config.steps);
+  const folder = join(config.outputDir, CHECKPOINTS, "last", POLICY_FOLDER);
+  const { repoId } = config.policy;
+  try {
+    const { url } = await pushPolicy({
+      folder,
+      repoId,
+      settings: readHubSettings(),
+      card: { ...card, dataset: { ...card.dataset, numEpisodes, numFrames } },
+    });
+    logger.info(`Pushed the policy to ${url}`);
+  } catch (error) {
+    if (!(error instanceof HubError)) throw error;
+    const { status, url } = error;
+    const again = `The run is finished and its policy saved. Upload it later: reflow push ${folder} --repo_id=${repoId}`;
+    throw new HubError(`${error.message}. ${again}`, {
+      ...(status === undefined ? {} : { status }),
+      ...(url === undefined ? {} : { url }),
+      cause: error,
+    });
+  }
 }
-
-const rowsOf = (name: string, metrics: Metrics) => agreementRows(metrics).map((row) => ({ name, ...row }));

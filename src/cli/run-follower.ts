@@ -13,7 +13,6 @@ import type { SupervisedEvent } from "../train/supervised-loop.js";
 import type { Logger } from "./logger.js";
 import { packageVersion } from "./package-version.js";
 import { type Progress, startProgress } from "./progress.js";
-import type { Evaluations } from "./push-run.js";
 import type { RunLog } from "./run-log.js";
 
 export interface FollowOptions {
@@ -31,7 +30,6 @@ export class RunFollower {
   readonly #figures = new RunningMeans();
   #tracker!: MetricsTracker;
   #progress: Progress | undefined;
-  #evaluations: Evaluations = { first: undefined, last: undefined };
   /** steps done */
   step: number;
 
@@ -39,10 +37,6 @@ export class RunFollower {
     this.#options = options;
     this.step = options.run.firstStep;
     this.#beginAt(this.step);
-  }
-
-  get evaluations(): Evaluations {
-    return this.#evaluations;
   }
 
   /** Starts the records, averages and progress of what follows a step; what was recorded after it is superseded. */
@@ -73,7 +67,6 @@ export class RunFollower {
         this.#takeStep(event);
         break;
       case "evaluation":
-        this.#evaluations = { first: this.#evaluations.first ?? event.metrics, last: event.metrics };
         logger.info(formatAgreement(event.metrics, run));
         log.record({ event: "evaluation", step, metrics: metricNames("eval", event.metrics) });
         break;

@@ -71,7 +71,7 @@ async function follow(
     }
     log.record({ event: "end", step: follower.step, reason: wasInterrupted ? "interrupted" : "completed" });
     if (wasInterrupted) return true;
-    if (config.policy.pushToHub) await pushRun(run, follower.evaluations, logger);
+    if (config.policy.pushToHub) await pushRun(run, logger);
     logger.info("End of training");
     return false;
   } finally {

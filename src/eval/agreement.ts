@@ -34,25 +34,52 @@ export interface Agreement {
  * @throws ShapeError if the shapes differ or there are fewer than two noises
  */
 export function measureAgreement(samples: HostArray, reference: HostArray): Agreement {
+  return agreementOf(agreementSums(samples, reference));
+}
+
+/** What one observation adds to the numerators and denominators of `Agreement`. */
+export interface AgreementSums {
+  /** `sum |a - r|^2` */
+  readonly difference: number;
+  /** `sum |r|^2` */
+  readonly size: number;
+  /** `sum |a - E[a|o]|^2` */
+  readonly sampleSpread: number;
+  /** `sum |r - E[r|o]|^2` */
+  readonly referenceSpread: number;
+}
+
+/**
+ * The sums that `agreementOf` divides, one entry per observation: what a bootstrap over observations draws from.
+ *
+ * @throws ShapeError as `measureAgreement`
+ */
+export function agreementSums(samples: HostArray, reference: HostArray): AgreementSums[] {
   const [numObservations, numNoises, numEntries] = expectSamples(samples, reference);
   const [a, r] = [samples.data as Float32Array, reference.data as Float32Array];
-  let [difference, size, sampleSpread, referenceSpread] = [0, 0, 0, 0];
-  for (let o = 0; o < numObservations; o++) {
+  return Array.from({ length: numObservations }, (_, o) => {
     const start = o * numNoises * numEntries;
+    let [difference, size] = [0, 0];
     for (let i = start; i < start + numNoises * numEntries; i++) {
       difference += (a[i]! - r[i]!) ** 2;
       size += r[i]! ** 2;
     }
-    sampleSpread += squaresAroundMean(a, start, numNoises, numEntries);
-    referenceSpread += squaresAroundMean(r, start, numNoises, numEntries);
-  }
+    const spread = (x: Float32Array): number => squaresAroundMean(x, start, numNoises, numEntries);
+    return { difference, size, sampleSpread: spread(a), referenceSpread: spread(r) };
+  });
+}
+
+/** Agreement over some observations: ratios of sums, not means of ratios. */
+export function agreementOf(sums: readonly AgreementSums[]): Agreement {
+  const total = (name: keyof AgreementSums): number => sums.reduce((sum, part) => sum + part[name], 0);
+  const [difference, referenceSpread] = [total("difference"), total("referenceSpread")];
   const share = (part: number, whole: number): number | undefined => (whole === 0 ? undefined : part / whole);
   const root = (value: number | undefined): number | undefined => value && Math.sqrt(value);
   const unexplained = share(difference, referenceSpread);
   return {
-    relativeError: root(share(difference, size)),
+    relativeError: root(share(difference, total("size"))),
     noiseExplained: unexplained === undefined ? undefined : 1 - unexplained,
-    spreadRatio: root(share(sampleSpread, referenceSpread)),
+    spreadRatio: root(share(total("sampleSpread"), referenceSpread)),
   };
 }
 

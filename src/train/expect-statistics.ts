@@ -11,7 +11,11 @@ import { CheckpointError } from "../support/errors.js";
  * @param whose the policy in words
  * @throws CheckpointError naming every statistic that is missing
  */
-export function expectStatistics({ processors, config }: SmolVLAPolicy, where: string, whose: string): void {
+export function expectStatistics(
+  { processors, config }: Pick<SmolVLAPolicy, "processors" | "config">,
+  where: string,
+  whose: string,
+): void {
   const missing = [processors.preprocessor, processors.postprocessor].flatMap((p) => missingStatistics(p, config));
   if (missing.length === 0) return;
   const list = missing.map(({ feature, mode, stat, where: step }) => `  - ${feature}.${stat} for ${mode} in ${step}`);

@@ -32,7 +32,14 @@ export async function prepareFlowMatching(
       ? await newPolicy(config, dataset, seed)
       : await trainedPolicy(startFolder, config, start === checkpoint ? undefined : dataset);
   const objective = flowMatching(policy, config);
-  const provenance = { ...commonProvenance(policy), k: 1, objective: objective.name, time: config.flowMatching.time };
+  const { flowMatching: settings, ema } = config;
+  const provenance = {
+    ...commonProvenance(policy),
+    k: 1,
+    objective: objective.name,
+    time: settings.time,
+    ...(ema.decay === undefined ? {} : { ema: { decay: ema.decay } }),
+  };
   return {
     policy,
     teacher: undefined,

@@ -6,6 +6,7 @@ import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { once } from "../support/once.js";
 import type { TrainConfig } from "./config.js";
 import { splitEpisodes } from "./held-out.js";
+import { isTrainedFor } from "./is-trained-for.js";
 import { reflow } from "./objectives/make-objective.js";
 import type { PairManifest } from "./pairs/pair-manifest.js";
 import { framesOf, pairFacts } from "./pairs/pair-requirements.js";
@@ -54,7 +55,7 @@ export async function prepareReflow(
     reference: isCopy ? teacher : student.policy,
     startFolder: student.startFolder,
     objective,
-    warnings: [...warningsAbout(config, earlier), ...(student.warnings ?? [])],
+    warnings: [...warningsAbout(config, earlier, student.policy), ...(student.warnings ?? [])],
     provenance,
   };
 }
@@ -86,6 +87,7 @@ function stageProvenance(
   stored: PairManifest | undefined,
 ) {
   const { stage, teacherSolver, teacherGrid, paddedDims, noisesPerObservation, pairUses, time, loss, real } = settings;
+  const { truncateShare, annealSteps, stateNoise } = settings;
   return {
     k: stage === "distill" ? teacherRound : teacherRound + 1,
     ...(stage === "distill" ? { distilled: true } : {}),
@@ -97,6 +99,10 @@ function stageProvenance(
       source: stored ? "stored" : pairUses > 1 ? "buffered" : "fresh",
       noisesPerObservation,
       ...(stored ? { noisesStored: stored.numNoises } : {}),
+      ...(pairUses > 1 ? { pairUses } : {}),
+      ...(truncateShare > 0 ? { truncateShare } : {}),
+      ...(annealSteps > 0 ? { annealSteps } : {}),
+      ...(stateNoise > 0 ? { stateNoise } : {}),
     },
     studentInit: policy.studentInit,
     time,
@@ -107,12 +113,22 @@ function stageProvenance(
 }
 
 /** Combinations of stage and teacher that seldom do what was meant. */
-function warningsAbout({ reflow: { stage } }: TrainConfig, teacher: Provenance | undefined): readonly string[] {
+function warningsAbout(
+  { reflow: { stage, time } }: TrainConfig,
+  teacher: Provenance | undefined,
+  { config: { numSteps } }: SmolVLAPolicy,
+): readonly string[] {
   const warnings: string[] = [];
   if (stage === "distill" && (teacher?.k ?? 1) === 1) {
     warnings.push(
       "reflow.stage is distill and the teacher is a 1-RF: distillation after a reflow round gives better one-step policies, " +
         "since a straightened flow's map from noise to actions is smoother. Straighten it first with reflow.stage=reflow",
+    );
+  }
+  if (!isTrainedFor(numSteps, time)) {
+    warnings.push(
+      `policy.num_steps of the student is ${numSteps}, and it is trained at time ${time.atoms.join(", ")} alone: where nobody says ` +
+        "otherwise, as in LeRobot, it will be asked about times that it never learnt. Give policy.num_steps=1",
     );
   }
   if (teacher?.distilled === true) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { RECORDS_FILE } from "../records/run-event.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 import { CHECKPOINTS, HEALTH_FILE } from "./checkpoint.js";
-import { type LockWords, lockFolder } from "./folder-lock.js";
+import { type LockWords, lockFolder } from "../support/folder-lock.js";
 
 const LOCK_WORDS: LockWords = {
   command: "train",

@@ -119,7 +119,10 @@ async function prepareRun(
     stateFolder: resume && join(resume.checkpointFolder, STATE_FOLDER),
   });
   const { supervision, hooks } = supervised;
-  const content = (step: number) => checkpointContent({ ...sources, watch: () => supervision.watch }, step);
+  // A watch that saw nothing of the run would be a wrong start for one that is switched on later.
+  const isWatched = config.health !== "off";
+  const content = (step: number) =>
+    checkpointContent(isWatched ? { ...sources, watch: () => supervision.watch } : sources, step);
   const checkpoints: CheckpointPlan | undefined = config.saveCheckpoint
     ? {
         isDue: (step) => step % config.saveFreq === 0 || step === config.steps,
@@ -148,10 +151,9 @@ async function prepareRun(
     signal,
   };
   const { learningRateFactor } = supervision.guard;
-  const events =
-    config.health === "off"
-      ? trainingLoop({ ...options, schedule: (step) => schedule(step) * learningRateFactor })
-      : supervisedLoop(options, supervision);
+  const events = isWatched
+    ? supervisedLoop(options, supervision)
+    : trainingLoop({ ...options, schedule: (step) => schedule(step) * learningRateFactor });
   return {
     config,
     policy,

@@ -119,7 +119,9 @@ async function loadedStudent(config: TrainConfig, teacher: SmolVLAPolicy, folder
     loaded.dispose();
     throw error;
   }
-  const policy = loaded.with({ processors: teacher.processors });
+  // Relative names in the processors are the teacher's.
+  const resourceFolders = [...new Set([...loaded.resourceFolders, ...teacher.resourceFolders])];
+  const policy = loaded.with({ processors: teacher.processors, resourceFolders });
   const hasOwnStatistics = hashOf(loaded) !== hashOf(teacher);
   const warnings = hasOwnStatistics
     ? [

@@ -8,6 +8,7 @@ import type { CheckpointSources } from "./checkpoint-content.js";
 import type { TimeSettings } from "./config.js";
 import { HealthGuard, HealthWatch, type RunPlan, type SampleAgreement, WeightProbe } from "./health/index.js";
 import { agreementRows } from "./held-out.js";
+import { isTrainedFor } from "./is-trained-for.js";
 import type { LoopOptions } from "./loop.js";
 import type { Supervision } from "./supervised-loop.js";
 import { restoreTrainingState } from "./training-state.js";
@@ -100,12 +101,5 @@ const writeGuard = (outputDir: string, guard: HealthGuard): Promise<void> =>
   writeFileAtomically(join(outputDir, HEALTH_FILE), `${JSON.stringify(guard.toJSON())}\n`);
 
 /** Agreement at one and ten steps, unless the times of those steps are none that are trained. */
-function trainedSteps(
-  metrics: Readonly<Record<string, number>>,
-  { shareAtAtoms, atoms }: TimeSettings,
-): SampleAgreement[] {
-  const isTrained = (numSteps: number): boolean =>
-    shareAtAtoms < 1 ||
-    Array.from({ length: numSteps }, (_, k) => 1 - k / numSteps).every((time) => atoms.includes(time));
-  return agreementRows(metrics).filter(({ numSteps }) => [1, 10].includes(numSteps) && isTrained(numSteps));
-}
+const trainedSteps = (metrics: Readonly<Record<string, number>>, times: TimeSettings): SampleAgreement[] =>
+  agreementRows(metrics).filter(({ numSteps }) => [1, 10].includes(numSteps) && isTrainedFor(numSteps, times));

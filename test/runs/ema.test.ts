@@ -61,6 +61,7 @@ describe("a run with an average", () => {
     for (const flags of [RUNS.reflow, RUNS["flow matching of all weights"]]) {
       const run = await train(...flags, ...EMA, `--precision=${precision}`);
       expect(Object.keys(completeResult(run))).toContain(TRAINED_FILE);
+      expect(provenanceOf(run)).toMatchObject({ ema: { decay: DECAY } });
       expect(differingFiles(await continueFrom(run, 2), run)).toEqual([]);
     }
   });

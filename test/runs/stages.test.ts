@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { CONVENTIONS, type Provenance, readProvenance } from "../../src/policy/provenance.js";
 import { type Chain, policyOf, STAGES, STARTS, type Stage, trainChain } from "./stage-chain.js";
-import { changedNames, resultOf, TEACHER, temporaryFolder, weightsOf } from "./training-run.js";
+import { changedNames, RUNS, resultOf, TEACHER, temporaryFolder, trainIn, weightsOf } from "./training-run.js";
 
 const sha256 = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
 
@@ -29,6 +29,16 @@ const REFLOW = {
   },
   studentInit: "teacher",
 };
+
+it("a student of one time alone is said to be run in too many steps, unless its own number is one", async () => {
+  const flags = [...RUNS.reflow, "--reflow.stage=distill", "--steps=1"];
+  const warning = "policy.num_steps of the student is 10, and it is trained at time 1 alone: ";
+  expect(await trainIn(temporaryFolder(), ...flags)).toContain(warning);
+  expect(await trainIn(temporaryFolder(), ...flags, "--reflow.time.share_at_atoms=0.5")).not.toContain(warning);
+  const run = temporaryFolder();
+  expect(await trainIn(run, ...flags, "--policy.num_steps=1")).not.toContain("policy.num_steps of the student");
+  expect(JSON.parse(readFileSync(join(policyOf(run), "config.json"), "utf8"))).toMatchObject({ num_steps: 1 });
+});
 
 describe.each(Object.keys(STARTS) as (keyof typeof STARTS)[])("from %s", (start) => {
   it("every stage names its round, its teacher's weights and the same statistics, and trains the expert alone", async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { RECORDS_FILE } from "../../records/run-event.js";
 import { CheckpointError, messageOf } from "../../support/errors.js";
 import { CHECKPOINTS } from "../../train/checkpoint.js";
-import { lockFolder } from "../../train/folder-lock.js";
+import { lockFolder } from "../../support/folder-lock.js";
 
 /** Below it, the records of each arm. */
 export const ARMS = "arms";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CheckpointError, messageOf } from "../../support/errors.js";
-import { type LockWords, lockFolder } from "../folder-lock.js";
+import { type LockWords, lockFolder } from "../../support/folder-lock.js";
 import { removeUnfinished } from "../run-folder.js";
 import {
   isShardName,

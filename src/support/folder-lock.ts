@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { CheckpointError, messageOf } from "../support/errors.js";
+import { CheckpointError, messageOf } from "./errors.js";
 
 const LOCK_FILE = ".lock";
 
@@ -14,6 +14,10 @@ export interface LockWords {
   readonly option: string;
   /** what such a process is, such as `training run` */
   readonly kind: string;
+  /** class of the error; `CheckpointError` if left out */
+  readonly error?: new (
+    message: string,
+  ) => Error;
 }
 
 /** Lock files of this process. Its number alone is no proof: a restarted container gives the same one again. */
@@ -24,7 +28,7 @@ const held = new Set<string>();
  * gone (a killed process) is taken over.
  *
  * @returns what releases it
- * @throws CheckpointError if another has it, or the lock file cannot be written
+ * @throws the error that the words say if another has it, or the lock file cannot be written
  */
 export function lockFolder(path: string, words: LockWords): () => void {
   const file = resolve(path, LOCK_FILE);
@@ -42,13 +46,13 @@ export function lockFolder(path: string, words: LockWords): () => void {
 }
 
 /** @returns false if there is a lock file already */
-function tryLock(file: string, { command }: LockWords): boolean {
+function tryLock(file: string, { command, error: LockError = CheckpointError }: LockWords): boolean {
   try {
     writeFileSync(file, String(process.pid), { flag: "wx" });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw new CheckpointError(`${command}: ${file} cannot be written (${messageOf(error)})`);
+    throw new LockError(`${command}: ${file} cannot be written (${messageOf(error)})`);
   }
 }
 
@@ -68,9 +72,9 @@ const lockedError = (
   path: string,
   owner: number,
   file: string,
-  { command, activity, option, kind }: LockWords,
-): CheckpointError =>
-  new CheckpointError(
+  { command, activity, option, kind, error: LockError = CheckpointError }: LockWords,
+): Error =>
+  new LockError(
     `${command}: process ${owner} is ${activity} ${path}. Wait for it, or choose another ${option}. ` +
       `If that process is no ${kind}, delete ${file}`,
   );
