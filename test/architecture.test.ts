@@ -13,11 +13,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   flow: ["torch", "support"],
   hub: ["support"],
   records: ["support"],
+  env: ["support"],
   data: ["hub", "support"],
   smolvla: ["nn", "torch", "support"],
   policy: ["smolvla", "flow", "data", "hub", "torch", "support"],
   train: ["policy", "eval", "smolvla", "optim", "flow", "data", "hub", "records", "torch", "support"],
   eval: ["policy", "smolvla", "flow", "data", "records", "torch", "support"],
+  rollout: ["env", "eval", "policy", "smolvla", "flow", "data", "torch", "support"],
 };
 
 /** What talks to the process around it: prints, arguments, environment, exit codes. */

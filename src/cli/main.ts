@@ -9,6 +9,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "lr-sweep", load: async () => (await import("./commands/lr-sweep.js")).command },
   { name: "compare-init", load: async () => (await import("./commands/compare-init.js")).command },
   { name: "pairs", load: async () => (await import("./commands/pairs.js")).command },
+  { name: "eval", load: async () => (await import("./commands/eval.js")).command },
   { name: "predict", load: async () => (await import("./commands/predict.js")).command },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).command },
   { name: "merge", load: async () => (await import("./commands/merge.js")).command },

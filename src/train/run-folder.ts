@@ -3,8 +3,8 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../records/run-event.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
-import { CHECKPOINTS, HEALTH_FILE } from "./checkpoint.js";
 import { type LockWords, lockFolder } from "../support/folder-lock.js";
+import { CHECKPOINTS, HEALTH_FILE } from "./checkpoint.js";
 
 const LOCK_WORDS: LockWords = {
   command: "train",

@@ -14,6 +14,7 @@ import { CheckpointError, ConfigError } from "../support/errors.js";
 import { Generator } from "../torch/index.js";
 import { policyOverrides, type TrainConfig } from "./config.js";
 import { conflictsWithTeacher, isNetworkField } from "./config-policy-fields.js";
+import { sawRealNoiseAlone } from "./padded-noise.js";
 import { loadOptions, readConfigs } from "./policy-configs.js";
 
 export interface Student {
@@ -122,13 +123,20 @@ async function loadedStudent(config: TrainConfig, teacher: SmolVLAPolicy, folder
   // Relative names in the processors are the teacher's.
   const resourceFolders = [...new Set([...loaded.resourceFolders, ...teacher.resourceFolders])];
   const policy = loaded.with({ processors: teacher.processors, resourceFolders });
-  const hasOwnStatistics = hashOf(loaded) !== hashOf(teacher);
-  const warnings = hasOwnStatistics
-    ? [
-        `the student in ${folder} was trained with other statistics than its teacher's, which it has from now on: at first it ` +
-          "reads states and means actions in units that it does not know",
-      ]
-    : [];
+  const warnings: string[] = [];
+  if (hashOf(loaded) !== hashOf(teacher)) {
+    warnings.push(
+      `the student in ${folder} was trained with other statistics than its teacher's, which it has from now on: at first it ` +
+        "reads states and means actions in units that it does not know",
+    );
+  }
+  if (sawRealNoiseAlone(loaded, teacher)) {
+    warnings.push(
+      `the student in ${folder} was trained with noise in the robot's own action dimensions alone: its weights for noise in all ` +
+        "others are its teacher's still. It does not know the noise that policies are given, which shakes its actions. " +
+        "Train it long enough, or begin with its teacher",
+    );
+  }
   return { policy, sharesContext: false, startFolder: folder, warnings };
 }
 

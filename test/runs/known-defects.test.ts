@@ -38,6 +38,7 @@ import {
   temporaryFolder,
   train,
   trainedWeights,
+  trainIn,
   tryTraining,
   weightsOf,
 } from "./training-run.js";
@@ -194,7 +195,7 @@ const LEARNING_RATE = 5e-4;
 const NUM_STEPS = 150;
 
 describe("noise in the robot's own dimensions alone", () => {
-  it("trains no column of the others, fits better, and acts worse on the noise that policies are given", async () => {
+  it("trains no column of the others, fits better and acts worse; whoever trains such a student further is told", async () => {
     const teacher = await healthyTeacher();
     const { config } = teacher;
     const numReal = actionDim(config);
@@ -218,7 +219,7 @@ describe("noise in the robot's own dimensions alone", () => {
     const isReal = Array.from({ length: config.maxActionDim }, (_, column) => column < numReal);
     expect(gradient(wrong).map((column) => !isZero(column))).toEqual(isReal);
     expect(gradient(right).map(isZero)).toEqual(isReal.map(() => false));
-    // What gives such a student away beside its teacher: these columns are the teacher's still, bit by bit.
+    // What gives such a student away beside its teacher.
     const weight = (policy: SmolVLAPolicy) =>
       columns(new Map(policy.model.namedParameters()).get("expert.actionIn.weight")!.toHost());
     const isUnchanged = ({ student }: TrainedStudent) =>
@@ -236,6 +237,16 @@ describe("noise in the robot's own dimensions alone", () => {
     expect(bad.relative_error_1).toBeGreaterThan(1.1 * good.relative_error_1!);
     // Inputs that nobody trained shake its actions.
     expect(bad.spread_ratio_1).toBeGreaterThan(good.spread_ratio_1! + 0.1);
+
+    const warning = "was trained with noise in the robot's own action dimensions alone: ";
+    const trainFurther = async ({ student }: TrainedStudent): Promise<string> => {
+      const folder = teacherWith(() => {});
+      await student.save(folder);
+      return trainIn(temporaryFolder(), ...RUNS.reflow, "--steps=1", `--policy.path=${folder}`);
+    };
+    expect(await trainFurther(wrong)).toContain(warning);
+    expect(await trainFurther(right)).not.toContain(warning);
+    expect(await trainFurther({ ...right, student: teacher })).not.toContain(warning);
   });
 
   it("is drawn by no objective here: every column is trained from the first step on", async () => {

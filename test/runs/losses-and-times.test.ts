@@ -192,7 +192,7 @@ describe("training times", () => {
         "--reflow.noises_per_observation=8",
         ...flags,
       );
-      const [{ metrics }] = (await recordsOf(run, "step")) as [{ metrics: Record<string, number> }];
+      const metrics = (await recordsOf(run, "step"))[0]!.metrics;
       const found = Object.entries(metrics).filter(([name]) => name.startsWith("train/loss_at_time/"));
       return { loss: metrics["train/loss"]!, bins: Object.fromEntries(found) };
     };

@@ -3,8 +3,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../../records/run-event.js";
 import { CheckpointError, messageOf } from "../../support/errors.js";
-import { CHECKPOINTS } from "../../train/checkpoint.js";
 import { lockFolder } from "../../support/folder-lock.js";
+import { CHECKPOINTS } from "../../train/checkpoint.js";
 
 /** Below it, the records of each arm. */
 export const ARMS = "arms";

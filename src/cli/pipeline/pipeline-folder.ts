@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { RECORDS_FILE } from "../../records/run-event.js";
 import { syncFolder, temporaryPathBeside, writeFileAtomically } from "../../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../../support/errors.js";
-import { CHECKPOINTS } from "../../train/checkpoint.js";
 import { type LockWords, lockFolder } from "../../support/folder-lock.js";
+import { CHECKPOINTS } from "../../train/checkpoint.js";
 
 const LOCK_WORDS: LockWords = {
   command: "pipeline",

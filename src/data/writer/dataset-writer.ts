@@ -69,7 +69,7 @@ function checkOptions(options: DatasetWriterOptions): Settings {
   expectAbove("chunksSize", chosen.chunksSize, true);
   expectAbove("dataFilesSizeMb", chosen.dataFilesSizeMb, false);
   expectAbove("videoFilesSizeMb", chosen.videoFilesSizeMb, false);
-  const video = Object.entries(options.features ?? {}).find(([, { dtype }]) => dtype === "video")?.[0];
+  const video = Object.entries(options.features ?? {}).find(([, feature]) => feature?.dtype === "video")?.[0];
   if (!chosen.useVideos && video !== undefined) {
     problems.push({ path: "useVideos", message: `expected true, because ${video} is a video, got false` });
   }

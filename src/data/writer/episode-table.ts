@@ -41,7 +41,7 @@ function statisticCell(feature: string, name: string, { shape, values }: Statist
     name: `stats/${feature}/${name}`,
     type: isInteger ? "int64" : "float64",
     depth: shape.length,
-    value: nest(isInteger ? values.map(BigInt) : values, shape),
+    value: isInteger ? nest(values.map(BigInt), shape) : nest(values, shape),
   };
 }
 

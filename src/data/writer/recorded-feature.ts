@@ -48,7 +48,11 @@ const RESERVED = new Set(["task", ...INDEX_FEATURES.map(({ name }) => name)]);
 
 const isSize = (size: unknown): boolean => Number.isSafeInteger(size) && (size as number) >= 1;
 
-function problemOf(name: string, { dtype, shape, names }: FeatureDeclaration): string | undefined {
+function problemOf(name: string, declaration: FeatureDeclaration): string | undefined {
+  if (typeof declaration !== "object" || declaration === null) {
+    return `expected a dtype and a shape, got ${JSON.stringify(declaration)}`;
+  }
+  const { dtype, shape, names } = declaration;
   if (RESERVED.has(name)) return "expected another name: the writer fills this one itself";
   if (!/^[^/\\\0]+$/.test(name) || name === "." || name === "..") {
     return 'expected a name without "/" or "\\", because it becomes part of paths and keys';
@@ -85,7 +89,7 @@ const planeSize = (shape: readonly number[]): readonly [number, number] =>
  * @throws ConfigError with all problems, each with its feature
  */
 export function recordedFeatures(declarations: Readonly<Record<string, FeatureDeclaration>>): RecordedFeature[] {
-  const entries = Object.entries(declarations);
+  const entries = Object.entries(declarations ?? {});
   const problems: ConfigProblem[] = entries.flatMap(([name, declaration]) => {
     const message = problemOf(name, declaration);
     return message === undefined ? [] : [{ path: `features.${name}`, message }];

@@ -44,7 +44,7 @@ export class Avoiding implements Environment {
   #hasTouched = false;
   #numSteps = 0;
   #modes = new ModeRecorder();
-  #episode: "none yet" | "going on" | "over" = "none yet";
+  #episode: "none yet" | "going on" | "one that is over" = "none yet";
 
   /** @throws ConfigError for an option out of range */
   constructor(options: AvoidingOptions = {}) {
@@ -99,7 +99,7 @@ export class Avoiding implements Environment {
     if (this.#settings.upstreamLag) this.#move();
     this.#numSteps += 1;
     const truncated = !terminated && this.#numSteps >= this.maxSteps;
-    if (terminated || truncated) this.#episode = "over";
+    if (terminated || truncated) this.#episode = "one that is over";
     return { observation, reward: success ? 1 : 0, terminated, truncated, success };
   }
 

@@ -72,7 +72,9 @@ function checkTrajectory(points: readonly Point[], colour: string, index: number
 /** RGBA pixels, opaque, from three planes. */
 function packedFromPlanar(planes: Uint8Array): Uint8ClampedArray {
   const numPixels = planes.length / 3;
-  return Uint8ClampedArray.from({ length: 4 * numPixels }, (_, i) =>
-    i % 4 === 3 ? 255 : planes[(i % 4) * numPixels + Math.floor(i / 4)]!,
-  );
+  const packed = new Uint8ClampedArray(4 * numPixels).fill(255);
+  for (let channel = 0; channel < 3; channel++) {
+    for (let i = 0; i < numPixels; i++) packed[4 * i + channel] = planes[channel * numPixels + i]!;
+  }
+  return packed;
 }

@@ -1,0 +1,35 @@
+import { defineCommand, type Invocation } from "../command.js";
+import { EVAL_SETTINGS } from "../eval-settings.js";
+
+export const command = defineCommand({
+  name: "eval",
+  summary: "Drives a built-in world with a policy and counts successes.",
+  description:
+    "Episode i is a function of seed + i alone. Says the share of successes with its 95 % interval, the ways that were taken and " +
+    "their entropy, smoothness and latency, and writes LeRobot's eval_info.json with all of it. Ctrl-C keeps the episodes that " +
+    "are done, marked as partial, and exits with 130.",
+  settings: EVAL_SETTINGS,
+  examples: ["reflow eval --policy.path=outputs/run --env.type=avoiding --eval.n_episodes=500 --policy.num_steps=1"],
+  run: evaluate,
+});
+
+async function evaluate({ settings }: Invocation): Promise<number> {
+  const { readEvalSettings } = await import("../eval-settings.js");
+  const config = await readEvalSettings(settings);
+  const { runEvaluation } = await import("../run-eval.js");
+  const { EXIT_INTERRUPTED, interruptible } = await import("../interruptible.js");
+  let lastShown = 0;
+  const { text, wasInterrupted } = await interruptible((signal) =>
+    runEvaluation(config, {
+      signal,
+      onWarning: (message) => void process.stderr.write(`warning: ${message}\n`),
+      onProgress: (done, total) => {
+        if (done < total && performance.now() - lastShown < 2000) return;
+        lastShown = performance.now();
+        process.stderr.write(`${done} of ${total} episodes\n`);
+      },
+    }),
+  );
+  console.log(text);
+  return wasInterrupted ? EXIT_INTERRUPTED : 0;
+}
