@@ -82,7 +82,7 @@ async function openPairs(
 
 /** What a stage makes of a teacher of round k, and how. */
 function stageProvenance(
-  { reflow: settings, policy, ema }: TrainConfig,
+  { reflow: settings, policy, ema, peft }: TrainConfig,
   teacherRound: number,
   stored: PairManifest | undefined,
 ) {
@@ -109,6 +109,7 @@ function stageProvenance(
     loss,
     ...(real.share > 0 ? { realData: real } : {}),
     ...(ema.decay === undefined ? {} : { ema: { decay: ema.decay } }),
+    ...(peft === undefined ? {} : { adapter: peft }),
   };
 }
 

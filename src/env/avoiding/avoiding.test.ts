@@ -124,7 +124,7 @@ describe("avoiding", () => {
   it("keeps nothing of a failed or truncated episode after reset", () => {
     const environment = new Avoiding({ maxSteps: 4 });
     environment.reset(0);
-    environment.step([-0.025, 0.14]);
+    environment.step([-0.025, 0.15]);
     expect(environment.step([0, 0]).terminated).toBe(true);
     environment.reset(0);
     for (const action of AROUND) expect(environment.step(action).terminated).toBe(false);
