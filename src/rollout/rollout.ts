@@ -31,8 +31,11 @@ export interface Episode {
   readonly chunkStarts: readonly number[];
 }
 
+/** What a policy needs to have to be rolled out. */
+export type RolledOutPolicy = Pick<SmolVLAPolicy, "config" | "predict">;
+
 export interface RolloutRequest {
-  readonly policy: SmolVLAPolicy;
+  readonly policy: RolledOutPolicy;
   /** makes one world; each episode of a batch has its own */
   readonly makeEnvironment: () => Environment;
   readonly numEpisodes: number;
@@ -115,7 +118,7 @@ const stateOf = ({ state }: Observation): Float32Array => Float32Array.from(stat
 
 /** Chunks for all episodes that go on, `[B, A, M]` in the robot's units. */
 function predict(
-  policy: SmolVLAPolicy,
+  policy: RolledOutPolicy,
   going: readonly Running[],
   chunk: number,
   numSteps: number | undefined,
@@ -130,7 +133,7 @@ function predict(
   return policy.predict({ arrays, tasks }, { noise, ...(numSteps === undefined ? {} : { numSteps }) }).robotChunk;
 }
 
-function noiseOf({ config }: SmolVLAPolicy, seeds: readonly number[]): HostArray {
+function noiseOf({ config }: RolledOutPolicy, seeds: readonly number[]): HostArray {
   return scope(() => {
     const rows = seeds.map((seed) => {
       using generator = new Generator(seed);

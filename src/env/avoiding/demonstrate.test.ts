@@ -27,7 +27,7 @@ function expectReplay(demonstration: Demonstration, seed: number, options: Avoid
 
 const options = fc.record({
   upstreamLag: fc.boolean(),
-  tracking: fc.constantFrom(1, 0.8, 0.3),
+  tracking: fc.constantFrom(1, 0.8, 0.15),
   startNoise: fc.constantFrom(0, 0.02),
 });
 

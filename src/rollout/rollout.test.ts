@@ -1,0 +1,160 @@
+import { describe, expect, it } from "vitest";
+import { type Demonstration, demonstrate, makeEnvironment } from "../env/index.js";
+import type { PredictOptions } from "../policy/smolvla-policy.js";
+import { parseSmolVLAConfig, type SmolVLAConfig } from "../smolvla/config.js";
+import { ConfigError } from "../support/errors.js";
+import { hostArray } from "../support/host-array.js";
+import { type Episode, type RolledOutPolicy, type RolloutRequest, rollOut } from "./rollout.js";
+import { summarizeEpisodes } from "./summarize.js";
+
+const features = (state: number, action: number, camera: string) => ({
+  input_features: {
+    "observation.state": { type: "STATE", shape: [state] },
+    [camera]: { type: "VISUAL", shape: [3, 96, 96] },
+  },
+  output_features: { action: { type: "ACTION", shape: [action] } },
+});
+
+const configOf = (changes: object = {}): SmolVLAConfig =>
+  parseSmolVLAConfig(
+    { type: "smolvla", chunk_size: 10, n_action_steps: 6, ...features(4, 2, "observation.images.top"), ...changes },
+    "test",
+  );
+
+/** A policy that goes on along a demonstration from wherever it is. */
+function follower(
+  demonstration: Demonstration,
+  config = configOf(),
+): RolledOutPolicy & { readonly calls: PredictOptions[] } {
+  const calls: PredictOptions[] = [];
+  const path = demonstration.observations.map(({ state }) => state.data as Float32Array);
+  return {
+    config,
+    calls,
+    predict: ({ arrays, tasks }, options = {}) => {
+      calls.push(options);
+      const states = arrays["observation.state"]!.data as Float32Array;
+      const data = new Float32Array(tasks.length * config.chunkSize * 2);
+      for (let row = 0; row < tasks.length; row++) {
+        const [x, y] = [states[4 * row]!, states[4 * row + 1]!];
+        const distances = path.map((state) => Math.hypot(state[0]! - x, state[1]! - y));
+        const nearest = distances.indexOf(Math.min(...distances));
+        for (let step = 0; step < config.chunkSize; step++) {
+          data.set(demonstration.actions[nearest + step] ?? [0, 0.009], (row * config.chunkSize + step) * 2);
+        }
+      }
+      const chunk = hostArray("float32", [tasks.length, config.chunkSize, 2], data);
+      return { chunk, robotChunk: chunk };
+    },
+  };
+}
+
+async function episodesOf(changes: Partial<RolloutRequest> & Pick<RolloutRequest, "policy">): Promise<Episode[]> {
+  const episodes: Episode[] = [];
+  const request = { makeEnvironment: () => makeEnvironment("avoiding"), numEpisodes: 3, batchSize: 2, seed: 5 };
+  for await (const episode of rollOut({ ...request, ...changes })) episodes.push(episode);
+  return episodes;
+}
+
+describe("rollOut", () => {
+  it("lets a policy that follows demonstrations succeed in each one's own way", async () => {
+    for (const seed of [1, 2, 3, 4]) {
+      const demonstration = demonstrate({ seed });
+      const episodes = await episodesOf({ policy: follower(demonstration) });
+      expect(episodes.map(({ index, seed: own, success, mode }) => [index, own, success, mode])).toEqual(
+        [0, 1, 2].map((i) => [i, 5 + i, true, demonstration.mode]),
+      );
+      for (const { length, actions, states, chunkStarts } of episodes) {
+        expect([actions.length, states.length]).toEqual([length, length + 1]);
+        expect(chunkStarts).toEqual(Array.from({ length: Math.ceil(length / 6) }, (_, i) => 6 * i));
+      }
+    }
+  });
+
+  it("gives every episode the same noise whatever the batch size, another for each chunk and episode, and its own steps", async () => {
+    const noisesOf = async (batchSize: number): Promise<Set<string>> => {
+      const policy = follower(demonstrate({ seed: 1 }));
+      await episodesOf({ policy, batchSize, numSteps: 3 });
+      expect(policy.calls.every(({ numSteps }) => numSteps === 3)).toBe(true);
+      const rows = policy.calls.flatMap(({ noise }) => {
+        const [B, A, M] = noise!.shape as [number, number, number];
+        expect([A, M]).toEqual([10, 32]);
+        const all = noise!.data as Float32Array;
+        return Array.from({ length: B }, (_, row) => all.slice(row * A * M, (row + 1) * A * M).join());
+      });
+      expect(new Set(rows).size).toBe(rows.length);
+      return new Set(rows);
+    };
+    expect(await noisesOf(3)).toEqual(await noisesOf(1));
+  });
+
+  it("ends after the batch in which it was asked to", async () => {
+    const stop = new AbortController();
+    const policy = follower(demonstrate({ seed: 1 }));
+    const request = {
+      policy,
+      makeEnvironment: () => makeEnvironment("avoiding"),
+      numEpisodes: 6,
+      batchSize: 2,
+      seed: 0,
+    };
+    const episodes: number[] = [];
+    for await (const { index } of rollOut({ ...request, signal: stop.signal })) {
+      episodes.push(index);
+      stop.abort();
+    }
+    expect(episodes).toEqual([0, 1]);
+  });
+
+  it.each([
+    [{ ...features(3, 2, "observation.images.top") }, "observation.state: the policy has 3 entries, the world 4"],
+    [{ ...features(4, 7, "observation.images.top") }, "action: the policy has 7 entries, the world 2"],
+    [
+      { ...features(4, 2, "observation.images.wrist") },
+      "cameras: the policy looks at observation.images.wrist, the world has observation.images.top",
+    ],
+  ])("refuses a policy whose features are not the world's: %#", async (changes, message) => {
+    const failed = episodesOf({ policy: follower(demonstrate({ seed: 1 }), configOf(changes)) });
+    await expect(failed).rejects.toThrow(ConfigError);
+    await expect(failed).rejects.toThrow(message);
+  });
+
+  it.each([{ numEpisodes: 0 }, { batchSize: 1.5 }])("refuses %j", async (changes) => {
+    await expect(episodesOf({ policy: follower(demonstrate({ seed: 1 })), ...changes })).rejects.toThrow(
+      /expected a whole number of at least 1/,
+    );
+  });
+});
+
+describe("summarizeEpisodes", () => {
+  it("counts successes and ways, and says that a variety without a success is undefined", async () => {
+    const { modes } = makeEnvironment("avoiding");
+    const demonstration = demonstrate({ seed: 9 });
+    const episodes = await episodesOf({ policy: follower(demonstration) });
+    const summary = summarizeEpisodes(episodes, modes);
+    expect(summary).toMatchObject({ numEpisodes: 3, numSuccesses: 3, success: { value: 1 }, meanMaxReward: 1 });
+    expect(summary.modes[demonstration.mode]).toBe(3);
+    expect(summary.entropy?.entropy).toBe(0);
+    const failed = summarizeEpisodes(
+      episodes.map((episode) => ({ ...episode, success: false })),
+      modes,
+    );
+    expect(failed.entropy?.entropy).toBeUndefined();
+    expect(summarizeEpisodes([], modes)).toMatchObject({ numEpisodes: 0, success: undefined, meanLength: undefined });
+  });
+
+  it("measures an even pace as smooth, and a zigzag as rough", () => {
+    const episodeOf = (actions: readonly number[][]): Episode => ({
+      ...{ index: 0, seed: 0, success: true, sumReward: 1, maxReward: 1, mode: "", states: [] },
+      length: actions.length,
+      actions: actions.map((action) => Float32Array.from(action)),
+      chunkStarts: [0, 5],
+    });
+    const ramp = Array.from({ length: 10 }, (_, i) => [0.01 * i, 0]);
+    const zigzag = Array.from({ length: 10 }, (_, i) => [i % 2, 0]);
+    expect(summarizeEpisodes([episodeOf(ramp)], []).roughness).toBeCloseTo(0, 6);
+    expect(summarizeEpisodes([episodeOf(ramp)], []).boundaryJump).toBeCloseTo(1, 6);
+    // Third differences of 0, 1, 0, 1 have size 4, first ones size 1.
+    expect(summarizeEpisodes([episodeOf(zigzag)], []).roughness).toBeCloseTo(4, 6);
+  });
+});
