@@ -16,14 +16,16 @@ export {
   type LeRobotDatasetOptions,
   readDatasetMetadata,
 } from "./data/index.js";
-// Measures of trained policies.
 export {
-  type Agreement,
-  type AgreementRequest,
-  type AgreementRow,
-  agreementTable,
-  measureAgreement,
-} from "./eval/index.js";
+  DatasetWriter,
+  type DatasetWriterOptions,
+  type FeatureDeclaration,
+  type RecordedFrame,
+} from "./data/writer/index.js";
+// Built-in worlds, and policies in closed loop with them.
+export * from "./env/index.js";
+// Measures of trained policies.
+export * from "./eval/index.js";
 // Flow mathematics, on any velocity field. Time 1 is noise, time 0 is actions.
 export * from "./flow/index.js";
 // The Hub: downloads and uploads.
@@ -74,6 +76,7 @@ export {
 export { type LogSink, openLogSinks } from "./records/index.js";
 export { readRecords } from "./records/read-records.js";
 export type { RunEvent, RunRecord } from "./records/run-event.js";
+export * from "./rollout/index.js";
 export type { Prefix } from "./smolvla/action-expert.js";
 export { fromCheckpointName, toCheckpointName } from "./smolvla/checkpoint-names.js";
 export {

@@ -10,6 +10,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "compare-init", load: async () => (await import("./commands/compare-init.js")).command },
   { name: "pairs", load: async () => (await import("./commands/pairs.js")).command },
   { name: "eval", load: async () => (await import("./commands/eval.js")).command },
+  { name: "make-dataset", load: async () => (await import("./commands/make-dataset.js")).command },
   { name: "predict", load: async () => (await import("./commands/predict.js")).command },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).command },
   { name: "merge", load: async () => (await import("./commands/merge.js")).command },

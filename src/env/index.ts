@@ -18,6 +18,7 @@ export type {
   Observation,
   StepResult,
 } from "./environment.js";
+export { makeDemonstration } from "./make-demonstration.js";
 export { ENVIRONMENT_TYPES, makeEnvironment } from "./make-environment.js";
 export { countModes, type EpisodeOutcome, type ModeCounts } from "./measures/count-modes.js";
 export { type ModeDistance, modeDistance } from "./measures/mode-distance.js";

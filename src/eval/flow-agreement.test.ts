@@ -40,6 +40,19 @@ describe("few Euler steps of normal actions", () => {
   });
 });
 
+describe("the reference", () => {
+  it.each([1, 0.5, 0.2, 0.1, 0.05])("has the exact actions of standard deviation %d", (spread) => {
+    const { converged } = solvedSamples(gaussianField(spread, 1), noise, { numNoises: GRID.length, numStepsList: [] });
+    const exact = hostArray(
+      "float32",
+      converged.shape,
+      Float32Array.from(GRID, (z) => 1 + spread * z),
+    );
+    expect(1 - measureAgreement(converged, exact).spreadRatio!).toBeLessThan(1e-3);
+    expect(1 - measureAgreement(converged, exact).spreadRatio!).toBeGreaterThan(-1e-3);
+  });
+});
+
 describe("few Euler steps of two modes", () => {
   it.each([
     [1, [1, 0.48, 0.24, 0.09, 0.035], [1, 0.42, 0.13, 0.019, 0.0006]],

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import ts from "typescript";
 
 const SOURCE = join(import.meta.dirname, "../..");
@@ -17,9 +17,9 @@ export async function compileForNode(): Promise<{ folder: string; remove: () => 
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   await symlink(join(SOURCE, "../node_modules"), join(folder, "node_modules"));
   for (const name of FOLDERS) {
-    await mkdir(join(folder, name));
-    const files = await readdir(join(SOURCE, name));
-    for (const file of files.filter((f) => f.endsWith(".ts") && !f.endsWith(".test.ts"))) {
+    const files = await readdir(join(SOURCE, name), { recursive: true });
+    for (const file of files.filter((f) => f.endsWith(".ts") && !f.endsWith(".test.ts") && !f.startsWith("testing"))) {
+      await mkdir(dirname(join(folder, name, file)), { recursive: true });
       const { outputText } = ts.transpileModule(await readFile(join(SOURCE, name, file), "utf8"), {
         compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
       });

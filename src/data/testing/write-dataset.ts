@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { SchemaElement } from "hyparquet";
 import { type ColumnSource, fileWriter, ParquetWriter } from "hyparquet-writer";
 import sharp from "sharp";
+import { type ColumnType, columnSchema } from "../writer/parquet-schema.js";
 import { LOSSLESS, picture, writeVideo } from "./write-video.js";
 
 /** One episode of a test dataset and the files it lies in. */
@@ -41,37 +42,6 @@ export interface ExtraFeature {
   readonly value: (frame: number) => unknown;
 }
 
-type Leaf = "FLOAT" | "DOUBLE" | "INT32" | "INT64" | "BOOLEAN" | "BYTE_ARRAY";
-
-const LEAVES: Readonly<Record<string, Leaf>> = {
-  float32: "FLOAT",
-  float64: "DOUBLE",
-  int32: "INT32",
-  int64: "INT64",
-  bool: "BOOLEAN",
-  string: "BYTE_ARRAY",
-};
-
-/** Schema elements of a column: plain for a scalar, lists of lists otherwise, a struct for images. */
-function schemaOf(name: string, dtype: string, depth: number): SchemaElement[] {
-  if (dtype === "image") {
-    return [
-      { name, repetition_type: "OPTIONAL", num_children: 2 },
-      { name: "bytes", type: "BYTE_ARRAY", repetition_type: "OPTIONAL" },
-      { name: "path", type: "BYTE_ARRAY", converted_type: "UTF8", repetition_type: "OPTIONAL" },
-    ];
-  }
-  if (depth === 0) {
-    const leaf = { name, type: LEAVES[dtype]!, repetition_type: "OPTIONAL" as const };
-    return [dtype === "string" ? { ...leaf, converted_type: "UTF8" } : leaf];
-  }
-  return [
-    { name, repetition_type: "OPTIONAL", converted_type: "LIST", num_children: 1 },
-    { name: "list", repetition_type: "REPEATED", num_children: 1 },
-    ...schemaOf("element", dtype, depth - 1),
-  ];
-}
-
 export interface Column {
   readonly name: string;
   readonly dtype: string;
@@ -89,7 +59,7 @@ export async function writeParquet(
   await mkdir(dirname(path), { recursive: true });
   const schema: SchemaElement[] = [
     { name: "root", num_children: columns.length },
-    ...columns.flatMap(({ name, dtype, depth }) => schemaOf(name, dtype, depth)),
+    ...columns.flatMap(({ name, dtype, depth }) => columnSchema(name, dtype as ColumnType, depth)),
   ];
   const writer = new ParquetWriter({ writer: fileWriter(path), schema, codec: "SNAPPY" });
   let start = 0;

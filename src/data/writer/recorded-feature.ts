@@ -46,6 +46,9 @@ export const INDEX_FEATURES: readonly NumbersFeature[] = [
 const DTYPES: readonly string[] = ["float32", "float64", "int64", "video", "image"];
 const RESERVED = new Set(["task", ...INDEX_FEATURES.map(({ name }) => name)]);
 
+/** Colours are stored at half the resolution; SVT-AV1 never returns from frames of 16 x 16. */
+const MIN_VIDEO_SIZE = 32;
+
 const isSize = (size: unknown): boolean => Number.isSafeInteger(size) && (size as number) >= 1;
 
 function problemOf(name: string, declaration: FeatureDeclaration): string | undefined {
@@ -64,8 +67,8 @@ function problemOf(name: string, declaration: FeatureDeclaration): string | unde
   if (isCamera && (shape.length !== 3 || (shape[2] !== 3 && shape[0] !== 3))) {
     return `expected a shape [height, width, 3] or [3, height, width], got ${got}`;
   }
-  if (isCamera && dtype === "video" && planeSize(shape).some((size) => size % 2 !== 0)) {
-    return `expected an even height and width, because video stores colours at half the resolution, got ${got}. Record it as "image", or resize it`;
+  if (dtype === "video" && planeSize(shape).some((size) => size % 2 !== 0 || size < MIN_VIDEO_SIZE)) {
+    return `expected an even height and width of at least ${MIN_VIDEO_SIZE} for video, got ${got}. Record it as "image", or resize it`;
   }
   if (!isCamera && shape.length !== 1) return `expected a shape [width], got ${got}`;
   if (!isCamera && name.includes("image")) {

@@ -15,7 +15,7 @@ export interface IdentityTerms {
 export interface IdentityCheck {
   /** `costBefore - costAfter`, which `V + S` is for an exact field */
   readonly costDrop: number;
-  /** `V + S - costDrop`: an estimate of the model's error, 0 for an exact field */
+  /** `V + S - costDrop`: 0 for an exact field, else its squared error plus what it changes in the energy of the paths */
   readonly excess: number;
   /** `excess / V`, the share of the loss that is not the uncertainty of the actions; undefined for no loss */
   readonly excessShare: number | undefined;
@@ -24,6 +24,9 @@ export interface IdentityCheck {
 /**
  * Sets loss, straightness and costs against each other: `V + S = E|noise - a|^2 - E|D|^2` holds for the exact velocity of a
  * coupling. The only way to judge a loss without knowing its floor.
+ *
+ * For another field the excess is `E|u - v|^2 + (energy of its paths - energy of the exact ones)`. The second part may be below 0:
+ * an excess far from 0 proves an error, one near 0 does not prove that there is none.
  *
  * The excess is a small difference of large numbers: give it an interval (`bootstrapInterval`), and enough steps, as S of few
  * steps is too small.

@@ -91,8 +91,8 @@ describe("straightness of two modes", () => {
       2000,
       1 + centre ** 2 + MODE_SPREAD ** 2,
     );
-    expect(Math.abs(straightness - expected)).toBeLessThan(1e-3);
-    expect(Math.abs(perFlowCost! - perFlow)).toBeLessThan(0.006);
+    expect(Math.abs(straightness - expected)).toBeLessThan(2e-3);
+    expect(Math.abs(perFlowCost! - perFlow)).toBeLessThan(0.01);
     expect(Math.abs(perDrawnCost! - perDrawn)).toBeLessThan(0.006);
   });
 });
@@ -197,14 +197,18 @@ describe("the identity of loss, straightness and costs", () => {
     expect(Math.abs(check.excess)).toBeLessThan(5e-3);
   });
 
-  it("shows the error of a wrong field and not the uncertainty of the actions", () => {
-    const exact = gaussianField(0.5, 0.5);
-    const biased: VelocityField = (x, time) => addScalar(exact(x, time), 0.3);
-    // A loss 0.3^2 greater, but also paths that end elsewhere and cost (0.5 - 0.3)^2 - 0.5^2 less.
-    const { check } = checkOf(biased, normalActions(0.5));
-    expect(check.excess).toBeGreaterThan(0.05);
-    expect(check.excessShare).toBeCloseTo(check.excess / ((Math.PI * 0.5) / 2 + 0.09), 2);
-  });
+  it.each([-0.3, 0.3])(
+    "is off, for a field wrong by %d, by its square and what it changes in the paths' energy",
+    (bias) => {
+      const exact = gaussianField(0.5, 0.5);
+      const biased: VelocityField = (x, time) => addScalar(exact(x, time), bias);
+      const { check } = checkOf(biased, normalActions(0.5));
+      const energyChange = straightnessOf(biased, 2000).energy - straightnessOf(exact, 2000).energy;
+      expect(Math.abs(check.excess - bias ** 2 - energyChange)).toBeLessThan(2e-3);
+      expect(Math.abs(check.excess)).toBeGreaterThan(0.05);
+      expect(check.excessShare).toBeCloseTo(check.excess / ((Math.PI * 0.5) / 2 + bias ** 2), 2);
+    },
+  );
 
   it("has no loss on the pairs of an exact reflow", () => {
     const actions = column(GRID.map((value) => 1 + 0.3 * value));

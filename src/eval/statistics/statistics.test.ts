@@ -104,7 +104,7 @@ describe("the bootstrap", () => {
 
 describe("a quantile", () => {
   it("is interpolated between neighbours, in any order of the values", () => {
-    expect([0, 0.25, 0.5, 0.95, 1].map((share) => quantile([4, 1, 3, 2], share))).toEqual([1, 1.75, 2.5, 3.85, 4]);
+    expect([0, 0.25, 0.5, 0.75, 1].map((share) => quantile([4, 1, 3, 2], share))).toEqual([1, 1.75, 2.5, 3.25, 4]);
     expect(quantile([7], 0.3)).toBe(7);
   });
 
