@@ -18,6 +18,9 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "migrate", load: async () => (await import("./commands/migrate.js")).command },
 ];
 
+// The video encoder would print its settings for every episode.
+process.env.SVT_LOG ??= "0";
+
 // A reader that has seen enough, as in `reflow inspect | head`, is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);

@@ -26,7 +26,9 @@ function parseStatistic(value: unknown, where: string): Statistic {
     const size = shape[depth];
     if (size === undefined) {
       const isNonFinite = entry === "NaN" || entry === "Infinity" || entry === "-Infinity";
-      if (typeof entry === "number" || isNonFinite) values.push(Number(entry));
+      // Least and greatest value of a bool feature, such as `next.done`, are written as such.
+      const isNumber = typeof entry === "number" || typeof entry === "boolean";
+      if (isNumber || isNonFinite) values.push(Number(entry));
       else throw new DatasetError(`${where}: expected numbers, got ${JSON.stringify(entry)}`);
     } else if (Array.isArray(entry) && entry.length === size) {
       for (const child of entry) visit(child, depth + 1);

@@ -12,10 +12,3 @@ export { type DatasetItem, LeRobotDataset, type LeRobotDatasetOptions } from "./
 export { createNodeAvBackend } from "./node-av-backend.js";
 export type { VideoBackend, VideoFile, VideoFrame } from "./video-backend.js";
 export { VideoReader } from "./video-reader.js";
-export {
-  DatasetWriter,
-  type DatasetWriterOptions,
-  type FeatureDeclaration,
-  type RecordedDType,
-  type RecordedFrame,
-} from "./writer/index.js";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LeRobotDataset } from "../../src/data/index.js";
-import { DatasetWriter } from "../../src/data/writer/index.js";
+import { DatasetWriter, type FeatureDeclaration, type RecordedDType } from "../../src/data/writer/index.js";
 import { bytesOf, type HostArray, hostArray } from "../../src/support/host-array.js";
 import { readSafetensors, sourceOf, writeSafetensors } from "../../src/support/safetensors.js";
 import { runPythonScript } from "./python-env.mjs";
@@ -81,8 +81,8 @@ let report: Report;
 
 beforeAll(async () => {
   const features = Object.fromEntries(
-    Object.entries(frames).map(([name, { dtype, shape }]) => {
-      const kind = dtype !== "uint8" ? (dtype as "float32") : name === VIDEO ? "video" : "image";
+    Object.entries(frames).map(([name, { dtype, shape }]): [string, FeatureDeclaration] => {
+      const kind = dtype !== "uint8" ? (dtype as RecordedDType) : name === VIDEO ? "video" : "image";
       return [name, { dtype: kind, shape: shape.slice(1) }];
     }),
   );
