@@ -30,24 +30,24 @@ const TRAINING_EPISODES = [0, 1, 2, 3, 4, 5, 6, 7];
 /**
  * Times are drawn in a U, with a quarter at time 1 exactly, which is all that a one-step policy sees (the defaults). The
  * teacher is asked about states around the few that were recorded, and the robot's own dimensions have nine tenths of the
- * loss. The learning rate is that of a small network trained briefly; a real SmolVLA takes the preset of its round.
+ * loss. Of each observation come three pairs, each used twice. The learning rate is that of a small network trained briefly; a real SmolVLA takes the preset of its round.
  */
 const SETTINGS = {
   policy: {
     type: "smolvla",
     use_reflow: true,
     teacher_model_path: TEACHER,
-    reflow_num_inference_steps: 20,
+    reflow_num_inference_steps: 40,
     optimizer_lr: 1e-3,
     scheduler_warmup_steps: 100,
     scheduler_decay_lr: 1e-5,
   },
   dataset: { repo_id: "demo/tiny", root: DATASET, episodes: TRAINING_EPISODES },
-  reflow: { state_noise: 0.5, loss: { padded_share: 0.1 } },
+  reflow: { state_noise: 0.5, noises_per_observation: 3, pair_uses: 2, loss: { padded_share: 0.1 } },
   eval_freq: 0, // the table at the end measures on episodes that are held out here
   output_dir: OUTPUT,
   overwrite: true,
-  batch_size: 32,
+  batch_size: 16,
   steps: 1000,
   save_freq: 1000,
   log_freq: 200,
