@@ -30,7 +30,8 @@ const TRAINING_EPISODES = [0, 1, 2, 3, 4, 5, 6, 7];
 /**
  * Times are drawn in a U, with a quarter at time 1 exactly, which is all that a one-step policy sees (the defaults). The
  * teacher is asked about states around the few that were recorded, and the robot's own dimensions have nine tenths of the
- * loss. Of each observation come three pairs, each used twice. The learning rate is that of a small network trained briefly; a real SmolVLA takes the preset of its round.
+ * loss. Of each observation come three pairs, each used twice. The learning rate is that of a small network trained
+ * briefly; a real SmolVLA takes the preset of its round.
  */
 const SETTINGS = {
   policy: {
