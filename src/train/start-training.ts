@@ -108,6 +108,13 @@ async function prepareRun(
   const sources = { config, prepared, optimizer, ema, schedule };
   const firstStep = resume ? await continueAfter(resume, sources, say) : 0;
   if (resume === undefined) await beginRun(sources, dataset, say);
+  if (config.evalFreq > 0) {
+    const { numObservations, numNoises } = config.heldOut;
+    say(
+      "info",
+      `solving the flow of ${numObservations} observations with ${numNoises} noises each, to measure against (--eval_freq=0: none)`,
+    );
+  }
   const probe = config.evalFreq > 0 ? await openProbe(config, prepared, data) : undefined;
   if (probe) atEnd(() => probe.dispose());
 
