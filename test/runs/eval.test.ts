@@ -1,5 +1,6 @@
 /** A dataset of the built-in world, a policy trained on it, and that policy in closed loop. */
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { command as evaluate } from "../../src/cli/commands/eval.js";
