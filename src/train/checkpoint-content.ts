@@ -23,6 +23,8 @@ export interface CheckpointSources {
   readonly optimizer: AdamW;
   /** whose averages are the policy; undefined where the trained weights themselves are */
   readonly ema: Ema | undefined;
+  /** by which the health watch has lowered the learning rate; 1 if left out */
+  readonly rateFactor?: () => number;
   /** what a checkpoint keeps of the health watch; nothing if left out */
   readonly watch?: () => HealthWatch;
   /** the learning rate of a step, counted from 0 */
@@ -50,11 +52,12 @@ export function checkpointContent(sources: CheckpointSources, step: number): Che
       await writeFileAtomically(join(folder, "train_config.json"), formatLeRobotTrainConfig(config, policyJson));
     },
     writeState: async (folder) => {
+      const factor = sources.rateFactor?.() ?? 1;
       await writeTrainingState(folder, {
         step,
         optimizer,
-        settings: config.optimizer,
-        learningRate: schedule(step),
+        settings: { ...config.optimizer, lr: config.optimizer.lr * factor },
+        learningRate: schedule(step) * factor,
         seed: config.seed,
         model: policy.model,
         ema,

@@ -128,8 +128,9 @@ async function prepareRun(
   const { supervision, hooks } = supervised;
   // A watch that saw nothing of the run would be a wrong start for one that is switched on later.
   const isWatched = config.health !== "off";
+  const watched = { ...sources, rateFactor: () => supervision.guard.learningRateFactor };
   const content = (step: number) =>
-    checkpointContent(isWatched ? { ...sources, watch: () => supervision.watch } : sources, step);
+    checkpointContent(isWatched ? { ...watched, watch: () => supervision.watch } : watched, step);
   const checkpoints: CheckpointPlan | undefined = config.saveCheckpoint
     ? {
         isDue: (step) => step % config.saveFreq === 0 || step === config.steps,

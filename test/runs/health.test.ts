@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { checkpointOf, continueFrom, differingFiles, metricOf, policyWeights, recordsOf } from "./run-results.js";
 import {
   changedNames,
+  lastCheckpoint,
   RUNS,
   startProcess,
   TEACHER,
@@ -144,7 +145,12 @@ describe("--health=backoff", () => {
     const folder = temporaryFolder();
     const log = await trainIn(folder, ...TOO_LARGE, "--steps=12", "--health=backoff");
     expect(log.match(/Going back/g)).toHaveLength(1);
-    expect(differingFiles(folder, await train(...HALF, "--steps=12"))).toEqual([]);
+    const half = await train(...HALF, "--steps=12");
+    expect(differingFiles(folder, half)).toEqual([]);
+    for (const file of ["optimizer_param_groups.json", "scheduler_state.json"]) {
+      const state = (run: string): string => readFileSync(join(lastCheckpoint(run), "training_state", file), "utf8");
+      expect(state(folder)).toBe(state(half)); // which LeRobot would continue with
+    }
     expect(guardOf(folder)).toEqual({ version: 1, numBackoffs: 1 });
 
     const rates = await metricOf(folder, "lr");
