@@ -1,5 +1,5 @@
 /** `reflow train --reflow.pairs`: learning from pairs that were stored, and from none that were made for something else. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -347,5 +347,26 @@ describe("frames that are held out", () => {
     const { code, err } = await tryTraining(temporaryFolder(), ...flags, "--held_out.share=0");
     expect(code).toBe(1);
     expect(err).toContain(`${first} has no pairs for 38 of the run's 82 frames (first: frame 44)`);
+  });
+});
+
+describe("a set whose noise is narrow, 0 in the dimensions that the robot does not have", () => {
+  it("is named at the first batch, and nothing is learnt from it", async () => {
+    const narrow = changedCopy(set, () => {});
+    for (const shard of [0, 1, 2, 3, 4]) {
+      const path = join(narrow, `pairs-0000${shard}.safetensors`);
+      const tensors = await readSafetensors(path);
+      const noise = tensors.get("noise")!.data as Float32Array;
+      for (let i = 0; i < noise.length; i++) if (i % 8 >= 3) noise[i] = 0;
+      await writeSafetensors(path, new Map([...tensors].map(([name, array]) => [name, sourceOf(array)])));
+    }
+    const run = temporaryFolder();
+    const flags = [...RUNS.reflow, ...EPISODES, `--reflow.pairs=${narrow}`, "--steps=2", "--save_freq=1"];
+    const { code, err } = await tryTraining(run, ...flags);
+    expect(code).toBe(1);
+    expect(err).toContain(
+      "step-0 gate: expected noise in all 8 action dimensions, got zeros alone in 5 of them (3, 4, 5, 6, 7)",
+    );
+    expect(existsSync(join(run, "checkpoints"))).toBe(false);
   });
 });

@@ -20,6 +20,7 @@ import { demonstrations } from "../couplings/demonstrations.js";
 import { stored } from "../couplings/stored.js";
 import { type TeacherOptions, teacherPairs } from "../couplings/teacher.js";
 import { truncated } from "../couplings/truncated.js";
+import { withFullNoise } from "../couplings/with-full-noise.js";
 import { withRealData } from "../couplings/with-real-data.js";
 import type { PairSet } from "../pairs/pair-set.js";
 import { perturbStates } from "./perturb-state.js";
@@ -99,9 +100,11 @@ export function reflow(config: TrainConfig, parts: ReflowParts): VelocityMatchin
 function couplingOf(config: TrainConfig, { teacher, sharesContext, seed, stored: kept }: ReflowParts): Coupling {
   const { truncateShare, annealSteps, real, pairUses, bufferBatches, noisesPerObservation } = config.reflow;
   const options = teacherOptions(config, teacher, sharesContext);
-  let coupling: Coupling = kept
-    ? stored({ ...kept, numNoises: noisesPerObservation, truncateShare, device: teacher.device })
-    : teacherPairs(options);
+  let coupling: Coupling = withFullNoise(
+    kept
+      ? stored({ ...kept, numNoises: noisesPerObservation, truncateShare, device: teacher.device })
+      : teacherPairs(options),
+  );
   if (truncateShare > 0 && kept === undefined) coupling = truncated(coupling, truncateShare, actionDim(teacher.config));
   if (real.share > 0) coupling = withRealData(coupling, real, options);
   if (pairUses > 1) coupling = buffered(coupling, bufferBatches, seed);
