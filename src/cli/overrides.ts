@@ -30,7 +30,8 @@ const WHERE = "command line";
 /** A name of letters, digits, `_` and `-`; dunder names are refused because JavaScript gives them a meaning. */
 const isSettingName = (name: string): boolean => /^[A-Za-z0-9_-]+$/.test(name) && name !== "__proto__";
 
-const isMapping = (value: unknown): value is Settings =>
+/** Whether a setting is a section with settings of its own. */
+export const isMapping = (value: unknown): value is Settings =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Settings over settings: mappings are merged key by key, everything else is replaced by what comes later. */

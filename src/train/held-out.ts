@@ -106,7 +106,7 @@ export class AgreementProbe {
         ),
       ),
     );
-    this.#teacherSolution = teacher && this.#sample(teacher, heun, options.referenceSteps);
+    this.#teacherSolution = teacher && this.#samples(teacher, [[heun, options.referenceSteps]])[0];
   }
 
   /**
@@ -115,11 +115,13 @@ export class AgreementProbe {
    * @param policy another than the probe's own, that reads and acts alike
    */
   measure(policy: SmolVLAPolicy = this.#options.policy): Readonly<Record<string, number>> {
-    const { referenceSteps } = this.#options;
-    const reference = this.#teacherSolution ?? this.#sample(policy, heun, referenceSteps);
+    const few = AGREEMENT_STEPS.map((numSteps) => [euler, numSteps] as const);
+    const own = this.#teacherSolution === undefined ? [[heun, this.#options.referenceSteps] as const] : [];
+    const samples = this.#samples(policy, [...few, ...own]);
+    const reference = this.#teacherSolution ?? samples.at(-1)!;
     const metrics: Record<string, number> = {};
-    for (const numSteps of AGREEMENT_STEPS) {
-      const agreement = measureAgreement(this.#sample(policy, euler, numSteps), reference);
+    for (const [i, numSteps] of AGREEMENT_STEPS.entries()) {
+      const agreement = measureAgreement(samples[i]!, reference);
       const values = {
         relative_error: agreement.relativeError,
         noise_explained: agreement.noiseExplained,
@@ -132,15 +134,25 @@ export class AgreementProbe {
     return metrics;
   }
 
-  /** Samples of every observation and noise, float32 `[O, K, A, M]` in the robot's dimensions, normalised. */
-  #sample({ model, config, device }: SmolVLAPolicy, solver: Solver, numSteps: number): HostArray {
+  /**
+   * Samples of every observation and noise, one array for each solve, on one encoding of the observations: float32
+   * `[O, K, A, M]` in the robot's dimensions, normalised.
+   */
+  #samples(
+    { model, config, device }: SmolVLAPolicy,
+    solves: readonly (readonly [solver: Solver, numSteps: number])[],
+  ): readonly HostArray[] {
     const { numNoises } = this.#options;
     return noGrad(() =>
       scope(() => {
         const prefix = repeatPrefix(model.encodePrefix(toModelInput(this.#arrays, config, device)), numNoises);
-        const samples = solve(solver, (x, time) => model.velocity(prefix, x, time), this.#noise, numSteps);
-        const real = slice(samples, -1, 0, actionDim(config));
-        return reshape(real, [-1, numNoises, config.chunkSize, actionDim(config)]).toHost();
+        return solves.map(([solver, numSteps]) =>
+          scope(() => {
+            const samples = solve(solver, (x, time) => model.velocity(prefix, x, time), this.#noise, numSteps);
+            const real = slice(samples, -1, 0, actionDim(config));
+            return reshape(real, [-1, numNoises, config.chunkSize, actionDim(config)]).toHost();
+          }),
+        );
       }),
     );
   }

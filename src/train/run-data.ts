@@ -8,11 +8,22 @@ export interface RunData extends EpisodeSplit {
   readonly source: LeRobotDatasetOptions & { readonly root: string };
 }
 
-/** Finds a run's dataset, on disk or on the Hub, and splits its episodes. */
+/** What of a run's settings says where its dataset is. */
+export interface DataSettings {
+  readonly dataset: Pick<TrainConfig["dataset"], "root" | "repoId" | "revision" | "episodes">;
+  readonly toleranceS: number;
+}
+
+/** Finds a dataset, on disk or on the Hub. */
+export async function findDataset({ dataset, toleranceS }: DataSettings): Promise<RunData["source"]> {
+  const { repoId, revision, episodes } = dataset;
+  const root = dataset.root ?? (await resolveFolder({ nameOrPath: repoId!, kind: "dataset", revision }));
+  return { root, repoId, episodes, toleranceS };
+}
+
+/** Finds a run's dataset and splits its episodes. */
 export async function findRunData(settings: TrainConfig): Promise<RunData> {
-  const { repoId, revision, episodes } = settings.dataset;
-  const root = settings.dataset.root ?? (await resolveFolder({ nameOrPath: repoId!, kind: "dataset", revision }));
-  const source = { root, repoId, episodes, toleranceS: settings.toleranceS };
-  const metadata = await readDatasetMetadata(root, repoId);
-  return { source, ...splitEpisodes(episodes ?? metadata.episodes.map(({ index }) => index), settings) };
+  const source = await findDataset(settings);
+  const metadata = await readDatasetMetadata(source.root, source.repoId);
+  return { source, ...splitEpisodes(source.episodes ?? metadata.episodes.map(({ index }) => index), settings) };
 }

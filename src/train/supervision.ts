@@ -75,7 +75,7 @@ export async function prepareSupervision(options: SupervisionOptions): Promise<P
     },
     hooks: {
       beforeUpdate: (step) => {
-        if (step % WEIGHT_INTERVAL === 0) probe.remember();
+        if (config.health !== "off" && step % WEIGHT_INTERVAL === 0) probe.remember();
       },
       afterUpdate: () => ema?.update(),
     },

@@ -1,9 +1,6 @@
 import { defineCommand, type Invocation } from "../command.js";
 import { PAIRS_SETTINGS } from "../pairs-settings.js";
 
-/** What Ctrl-C ends a program with: 128 and the signal's number. */
-const EXIT_INTERRUPTED = 130;
-
 export const command = defineCommand({
   name: "pairs",
   summary: "store a teacher's pairs (noise, actions) for reflow train --reflow.pairs",
@@ -20,21 +17,15 @@ export const command = defineCommand({
 });
 
 async function pairs({ settings }: Invocation): Promise<number> {
-  const [{ readSettings }, { parsePairsConfig }, { runPairs }] = await Promise.all([
-    import("../overrides.js"),
-    import("../../train/pairs/pairs-config.js"),
-    import("../run-pairs.js"),
-  ]);
+  const [{ EXIT_INTERRUPTED, interruptible }, { readSettings }, { parsePairsConfig }, { runPairs }] = await Promise.all(
+    [
+      import("../interruptible.js"),
+      import("../overrides.js"),
+      import("../../train/pairs/pairs-config.js"),
+      import("../run-pairs.js"),
+    ],
+  );
   const config = parsePairsConfig((await readSettings(settings)).settings);
-  const interrupt = new AbortController();
-  const onSignal = (): void => interrupt.abort();
-  // Once: a second signal ends a command that is slow to stop; finished shards are whole even then.
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
-  try {
-    return (await runPairs(config, { signal: interrupt.signal, stream: process.stderr })) ? EXIT_INTERRUPTED : 0;
-  } finally {
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
-  }
+  const wasInterrupted = await interruptible((signal) => runPairs(config, { signal, stream: process.stderr }));
+  return wasInterrupted ? EXIT_INTERRUPTED : 0;
 }

@@ -1,9 +1,6 @@
 import { defineCommand, type Invocation } from "../command.js";
 import { TRAIN_SETTINGS } from "../train-settings.js";
 
-/** What Ctrl-C ends a program with: 128 and the signal's number. */
-const EXIT_INTERRUPTED = 130;
-
 export const command = defineCommand({
   name: "train",
   summary: "straighten a policy's flow (reflow), or train one on demonstrations (flow matching)",
@@ -24,22 +21,10 @@ export const command = defineCommand({
 async function train({ settings }: Invocation): Promise<number> {
   const { readRunSettings } = await import("../run-settings.js");
   const { runTraining } = await import("../run-training.js");
+  const { EXIT_INTERRUPTED, interruptible } = await import("../interruptible.js");
   const { config, warnings, resume } = await readRunSettings(settings);
-  const interrupt = new AbortController();
-  const onSignal = (): void => interrupt.abort();
-  // Once: a second signal ends a run that is slow to stop, as while it saves; what is saved is whole even then.
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
-  try {
-    const wasInterrupted = await runTraining(config, {
-      warnings,
-      resume,
-      signal: interrupt.signal,
-      stream: process.stderr,
-    });
-    return wasInterrupted ? EXIT_INTERRUPTED : 0;
-  } finally {
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
-  }
+  const wasInterrupted = await interruptible((signal) =>
+    runTraining(config, { warnings, resume, signal, stream: process.stderr }),
+  );
+  return wasInterrupted ? EXIT_INTERRUPTED : 0;
 }

@@ -1,4 +1,4 @@
-import type { Settings } from "../overrides.js";
+import { isMapping, type Settings } from "../overrides.js";
 
 /** Settings that other reflow trainings needed and that a student here gets by itself, each with the reason. */
 export const OBSOLETE_WITH_REFLOW: readonly {
@@ -17,9 +17,6 @@ export const OBSOLETE_WITH_REFLOW: readonly {
     because: "the student shares its teacher's vision-language model, so only its action expert can be trained",
   },
 ];
-
-const isMapping = (value: unknown): value is Settings =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Whether nested settings ask for a student that begins as a copy of its teacher. */
 export function copiesTeacher({ policy }: Settings): boolean {

@@ -4,9 +4,9 @@ import { CHECKPOINTS, checkpointName, POLICY_FOLDER } from "../../train/checkpoi
 import { parseTrainConfig, type TrainConfig } from "../../train/config.js";
 import { mayDifferFromTeacher } from "../../train/config-policy-fields.js";
 import { TRAIN_SCHEMA } from "../../train/config-schema.js";
-import { mergeSettings, type Settings } from "../overrides.js";
+import { isMapping, mergeSettings, type Settings } from "../overrides.js";
 import type { StageKind } from "./pipeline-schema.js";
-import { isMapping, type PipelineRequest, type StageRequest } from "./read-pipeline.js";
+import type { PipelineRequest, StageRequest } from "./read-pipeline.js";
 
 /** A stage with complete settings: an ordinary training run. */
 export interface Stage {

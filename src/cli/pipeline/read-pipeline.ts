@@ -1,7 +1,7 @@
 import { ConfigError, type ConfigProblem } from "../../support/errors.js";
 import { didYouMean } from "../../support/nearest-name.js";
 import { parseWithSchema } from "../../support/parse-with-schema.js";
-import { mergeSettings, parseOverrides, readSettingsFile, type Settings } from "../overrides.js";
+import { isMapping, mergeSettings, parseOverrides, readSettingsFile, type Settings } from "../overrides.js";
 import { type CompareSettings, PIPELINE_SCHEMA, STAGES, type StageKind } from "./pipeline-schema.js";
 
 /** A stage as it was asked for. */
@@ -28,9 +28,6 @@ const WHERE = "pipeline";
 /** Names that the comparison gives to policies that no stage has made. */
 export const TEACHER_NAME = "teacher";
 export const BASELINE_NAME = "baseline";
-
-export const isMapping = (value: unknown): value is Settings =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * The pipeline of a command line: settings over those of the file that `--config_path` names. Stages are a list, or follow

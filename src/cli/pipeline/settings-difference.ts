@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { TrainConfig } from "../../train/config.js";
 import { trainConfigToJson } from "../../train/config-json.js";
-import { isMapping } from "./read-pipeline.js";
+import { isMapping } from "../overrides.js";
 
 /** Settings and sections that may change while a stage goes on, or after it: they do not change what it computes. */
 const FREE = [

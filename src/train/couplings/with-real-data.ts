@@ -44,7 +44,7 @@ interface Demonstrated {
  * Lets demonstrations into a share of the pairs, which keeps repeated rounds from drifting away from real data:
  *
  * - `demonstrations`: the sample's actions are the demonstrated ones and its noise stays, which has nothing to do with them:
- *   ordinary flow matching beside the pairs (Gulrajani and others' remedy for collapse, arXiv:2412.08175);
+ *   ordinary flow matching beside the pairs, the remedy for collapse of arXiv:2412.08175;
  * - `snap`: a pair whose actions are near the demonstration takes its actions (SeFA-Policy, arXiv:2511.08583);
  * - `inverted`: the demonstrated actions, with the noise that the teacher's flow carries them back to, if that could have
  *   been drawn and leads to them again (2-RF++, arXiv:2405.20320). Others keep their generated pair.

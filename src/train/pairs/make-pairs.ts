@@ -1,15 +1,15 @@
 /** From the settings of `reflow pairs` to a pair set on disk. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type LeRobotDatasetOptions, readDatasetMetadata } from "../../data/index.js";
+import { readDatasetMetadata } from "../../data/index.js";
 import { measureAgreement } from "../../eval/index.js";
 import { gridByName, solverByName } from "../../flow/index.js";
-import { resolveFolder } from "../../hub/resolve-folder.js";
 import { findPolicyFolder } from "../../policy/find-policy-folder.js";
 import { withRenameMap } from "../../policy/processors/override-pipeline.js";
 import { SmolVLAPolicy } from "../../policy/smolvla-policy.js";
 import type { BatchPlan } from "../batch-source.js";
 import { checkFeatures } from "../check-features.js";
 import { openBatches } from "../prefetched-batches.js";
+import { findDataset, type RunData } from "../run-data.js";
 import { describePairs } from "./describe-pairs.js";
 import { openPairFolder, type PairFolder } from "./pair-folder.js";
 import { PairMaker } from "./pair-maker.js";
@@ -68,7 +68,7 @@ export async function* makePairs(
 ): AsyncGenerator<PairEvent, void, undefined> {
   const folder = await openPairFolder(config.output);
   try {
-    const source = await datasetOptions(config);
+    const source = await findDataset(config);
     const metadata = await readDatasetMetadata(source.root, source.repoId);
     const teacherFolder = await findPolicyFolder(config.teacherPath);
     const { device, precision } = config;
@@ -91,17 +91,9 @@ export async function* makePairs(
   }
 }
 
-type Source = LeRobotDatasetOptions & { readonly root: string };
-
-async function datasetOptions({ dataset, toleranceS }: PairsConfig): Promise<Source> {
-  const { repoId, revision, episodes } = dataset;
-  const root = dataset.root ?? (await resolveFolder({ nameOrPath: repoId!, kind: "dataset", revision }));
-  return { root, repoId, episodes, toleranceS };
-}
-
 interface Work {
   readonly config: PairsConfig;
-  readonly source: Source;
+  readonly source: RunData["source"];
   readonly teacher: SmolVLAPolicy;
   readonly manifest: PairManifest;
   readonly signal: AbortSignal | undefined;
