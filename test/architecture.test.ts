@@ -20,6 +20,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   train: ["policy", "eval", "smolvla", "optim", "flow", "data", "hub", "records", "torch", "support"],
   eval: ["policy", "smolvla", "flow", "data", "records", "torch", "support"],
   rollout: ["env", "eval", "policy", "smolvla", "flow", "data", "torch", "support"],
+  compare: ["rollout", "env", "eval", "policy", "smolvla", "flow", "data", "torch", "support"],
+  report: ["compare", "rollout", "env", "eval", "records", "policy", "support"],
+  doctor: ["train", "eval", "policy", "smolvla", "optim", "flow", "data", "hub", "records", "torch", "support"],
 };
 
 /** What talks to the process around it: prints, arguments, environment, exit codes. */
