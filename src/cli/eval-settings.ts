@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ConfigError } from "../support/errors.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 import { camelKeys } from "../train/config-keys.js";
 import type { SettingSpec } from "./command.js";
@@ -24,13 +25,28 @@ const SCHEMA = z.strictObject({
     .strictObject({
       n_episodes: count.default(50).describe("episodes (50)"),
       batch_size: count.default(50).describe("episodes side by side (50)"),
+      max_episodes_rendered: z.int().min(0).default(10).describe("videos, of the first episodes; 0 for none (10)"),
+      video_size: z
+        .int()
+        .min(16)
+        .max(4096)
+        .multipleOf(2, { error: ({ input }) => `expected an even number, got ${input}` })
+        .default(384)
+        .describe("edge of the videos' pictures in pixels, even (384)"),
     })
     .prefault({}),
   seed: z.int().min(0).default(1000).describe("of the first episode; the next ones have the next seeds (1000)"),
   precision: z.enum(["fp32", "bf16"]).default("fp32").describe("what the network computes in (fp32)"),
   latency_calls: z.int().min(0).default(50).describe("timed predictions for the latency; 0 for none (50)"),
-  output_dir: text.nullable().default(null).describe("folder for eval_info.json (outputs/eval/<date>/<time>_<env>)"),
-  output_file: text.nullable().default(null).describe("file for it instead"),
+  output_dir: text
+    .nullable()
+    .default(null)
+    .describe("folder for eval_info.json and videos (outputs/eval/<date>/<time>_<env>)"),
+  output_file: text
+    .nullable()
+    .default(null)
+    .describe("file for eval_info.json instead, videos beside it in <name>_videos"),
+  overwrite: z.boolean().default(false).describe("replace a complete evaluation; a partial one always is (false)"),
 });
 
 export type EvalJson = z.infer<typeof SCHEMA>;
@@ -46,28 +62,43 @@ export interface EvalConfig {
   readonly environment: { readonly type: string; readonly options: Readonly<Record<string, unknown>> };
   readonly numEpisodes: number;
   readonly batchSize: number;
+  /** videos, of the first episodes */
+  readonly maxEpisodesRendered: number;
+  readonly videoSize: number;
   readonly seed: number;
   readonly precision: "fp32" | "bf16";
   readonly latencyCalls: number;
   readonly outputDir: string | undefined;
   readonly outputFile: string | undefined;
+  readonly overwrite: boolean;
 }
 
 /** @throws ConfigError naming everything that is wrong */
 export async function readEvalSettings(args: readonly string[]): Promise<EvalConfig> {
   const { settings } = await readSettings(args);
   const json = parseWithSchema(SCHEMA, settings, "evaluation settings");
+  if (json.seed > Number.MAX_SAFE_INTEGER - (json.eval.n_episodes - 1)) {
+    throw new ConfigError("evaluation settings", [
+      {
+        path: "seed",
+        message: `expected one that leaves room for ${json.eval.n_episodes} seeds below 2^53, got ${json.seed}`,
+      },
+    ]);
+  }
   const { type, ...options } = json.env;
   return {
     policy: camelKeys(json.policy),
     environment: { type, options: camelKeys(options) as Readonly<Record<string, unknown>> },
     numEpisodes: json.eval.n_episodes,
     batchSize: json.eval.batch_size,
+    maxEpisodesRendered: json.eval.max_episodes_rendered,
+    videoSize: json.eval.video_size,
     seed: json.seed,
     precision: json.precision,
     latencyCalls: json.latency_calls,
     outputDir: json.output_dir ?? undefined,
     outputFile: json.output_file ?? undefined,
+    overwrite: json.overwrite,
   };
 }
 

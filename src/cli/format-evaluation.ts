@@ -7,6 +7,7 @@ export interface EvaluationText {
   readonly latency: Latency | undefined;
   readonly settings: { readonly environment: string; readonly numSteps: number; readonly numActionSteps: number };
   readonly file: string;
+  readonly videoFolder: string | undefined;
   readonly isPartial: boolean;
   /** that were asked for */
   readonly numEpisodes: number;
@@ -16,7 +17,15 @@ const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
 const fixed = (value: number | undefined, digits: number): string => value?.toFixed(digits) ?? "undefined";
 
 /** An evaluation as a person reads it. */
-export function formatEvaluation({ summary, latency, settings, file, isPartial, numEpisodes }: EvaluationText): string {
+export function formatEvaluation({
+  summary,
+  latency,
+  settings,
+  file,
+  videoFolder,
+  isPartial,
+  numEpisodes,
+}: EvaluationText): string {
   const { success, entropy, modes } = summary;
   const taken = Object.values(modes).filter((n) => n > 0).length;
   const rows = [
@@ -54,7 +63,8 @@ export function formatEvaluation({ summary, latency, settings, file, isPartial, 
             `median ${medianMs.toFixed(1)} ms, 95 % ${p95Ms.toFixed(1)} ms`,
           ]),
         ]),
-    ["written", file],
+    ["written", `${file}${isPartial ? ", marked as partial" : ""}`],
+    ...(videoFolder === undefined ? [] : [["videos", videoFolder]]),
   ];
   return formatTable(rows);
 }

@@ -8,6 +8,7 @@ const COMMANDS: readonly CommandEntry[] = [
   { name: "pipeline", load: async () => (await import("./commands/pipeline.js")).command },
   { name: "lr-sweep", load: async () => (await import("./commands/lr-sweep.js")).command },
   { name: "compare-init", load: async () => (await import("./commands/compare-init.js")).command },
+  { name: "compare", load: async () => (await import("./commands/compare.js")).command },
   { name: "pairs", load: async () => (await import("./commands/pairs.js")).command },
   { name: "eval", load: async () => (await import("./commands/eval.js")).command },
   { name: "make-dataset", load: async () => (await import("./commands/make-dataset.js")).command },

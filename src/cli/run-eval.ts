@@ -1,10 +1,20 @@
-import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { makeEnvironment } from "../env/index.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
-import { type Episode, evalInfo, policyLatency, rollOut, summarizeEpisodes } from "../rollout/index.js";
-import { writeFileAtomically } from "../support/atomic-file.js";
+import {
+  type Episode,
+  episodeVideoPath,
+  expectFit,
+  loadVideoEncoder,
+  policyLatency,
+  rollOut,
+  summarizeEpisodes,
+  writeEpisodeVideo,
+} from "../rollout/index.js";
+import { ConfigError } from "../support/errors.js";
+import { evalPlaces } from "./eval-places.js";
+import { EvalRecord } from "./eval-record.js";
 import type { EvalConfig } from "./eval-settings.js";
 import { formatEvaluation } from "./format-evaluation.js";
 
@@ -20,32 +30,27 @@ export interface Evaluated {
   readonly wasInterrupted: boolean;
 }
 
-/** Evaluates a policy in a built-in world and writes `eval_info.json`; what an interrupted evaluation knows is written too. */
+/**
+ * Evaluates a policy in a built-in world: writes `eval_info.json`, marked as partial until the end, and videos of the first
+ * episodes as soon as they are over.
+ *
+ * @throws ConfigError, CheckpointError, ... before the first episode for settings, a policy or a place that cannot be used
+ */
 export async function runEvaluation(config: EvalConfig, options: EvalRunOptions): Promise<Evaluated> {
-  const { environment, seed } = config;
+  const { environment, seed, numEpisodes, batchSize, latencyCalls: numCalls, maxEpisodesRendered } = config;
   const make = () => makeEnvironment(environment.type, environment.options);
   const world = make();
+  const places = evalPlaces(config);
+  const record = await EvalRecord.open(places.file, config.overwrite);
+  if (maxEpisodesRendered > 0) await loadVideoEncoder();
   const policy = await SmolVLAPolicy.load(await findPolicyFolder(config.policy.path), {
     ...(config.policy.device === undefined ? {} : { device: config.policy.device }),
     precision: config.precision,
   });
   try {
     for (const warning of policy.warnings) options.onWarning(warning);
-    const began = performance.now();
-    const numSteps = config.policy.numSteps ?? policy.config.numSteps;
-    const numActionSteps = config.policy.nActionSteps ?? policy.config.nActionSteps;
-    const { numEpisodes, batchSize } = config;
-    const episodes: Episode[] = [];
-    const request = { policy, makeEnvironment: make, numEpisodes, batchSize, seed, numSteps, numActionSteps };
-    for await (const episode of rollOut({ ...request, signal: options.signal })) {
-      episodes.push(episode);
-      options.onProgress(episodes.length, numEpisodes);
-    }
-    const seconds = (performance.now() - began) / 1000;
-    const isPartial = episodes.length < numEpisodes;
-    const { latencyCalls: numCalls } = config;
-    const latency = numCalls > 0 && !isPartial ? policyLatency(policy, world, { numSteps, seed, numCalls }) : undefined;
-    const summary = summarizeEpisodes(episodes, world.modes);
+    expectFit(policy.config, world);
+    const { numSteps, numActionSteps } = stepsOf(config, policy);
     const settings = {
       policy: config.policy.path,
       environment: world.id,
@@ -55,12 +60,38 @@ export async function runEvaluation(config: EvalConfig, options: EvalRunOptions)
       device: policy.device,
       precision: policy.precision,
     };
-    const file = config.outputFile ?? join(config.outputDir ?? defaultFolder(environment.type), "eval_info.json");
-    const info = evalInfo({ taskGroup: environment.type, episodes, summary, seconds, isPartial, latency, settings });
-    await mkdir(dirname(file), { recursive: true });
-    await writeFileAtomically(file, `${JSON.stringify(info, null, 2)}\n`);
+    const began = performance.now();
+    const episodes: Episode[] = [];
+    const videos: string[] = [];
+    const content = () => ({
+      taskGroup: environment.type,
+      episodes,
+      videos,
+      settings,
+      summary: summarizeEpisodes(episodes, world.modes),
+      seconds: (performance.now() - began) / 1000,
+    });
+    await record.write(content(), true);
+    const request = { policy, makeEnvironment: make, numEpisodes, batchSize, seed, numSteps, numActionSteps };
+    for await (const episode of rollOut({ ...request, signal: options.signal })) {
+      episodes.push(episode);
+      if (episode.index < maxEpisodesRendered) {
+        const video = join(places.videos, episodeVideoPath(environment.type, episode.index));
+        await writeEpisodeVideo(video, episode, make(), config.videoSize);
+        videos.push(video);
+      }
+      await record.update(content);
+      options.onProgress(episodes.length, numEpisodes);
+    }
+    const isPartial = episodes.length < numEpisodes;
+    const result = content();
+    await record.write(result, true);
+    const latency = numCalls > 0 && !isPartial ? policyLatency(policy, world, { numSteps, seed, numCalls }) : undefined;
+    if (!isPartial) await record.write({ ...result, latency }, false);
+    const { summary } = result;
+    const videoFolder = videos.length > 0 ? places.videos : undefined;
     return {
-      text: formatEvaluation({ summary, latency, settings, file, isPartial, numEpisodes }),
+      text: formatEvaluation({ summary, latency, settings, file: record.file, videoFolder, isPartial, numEpisodes }),
       wasInterrupted: isPartial,
     };
   } finally {
@@ -68,12 +99,17 @@ export async function runEvaluation(config: EvalConfig, options: EvalRunOptions)
   }
 }
 
-const twoDigits = (n: number): string => String(n).padStart(2, "0");
-
-/** `outputs/eval/<YYYY-MM-DD>/<HH-MM-SS>_<env>`, local time, as LeRobot names evaluations. */
-function defaultFolder(environment: string): string {
-  const now = new Date();
-  const date = [now.getFullYear(), now.getMonth() + 1, now.getDate()].map(twoDigits).join("-");
-  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(twoDigits).join("-");
-  return `outputs/eval/${date}/${time}_${environment}`;
+/** Euler steps, and actions of a chunk that are carried out. @throws ConfigError for more actions than a chunk has */
+function stepsOf(
+  { policy: asked }: EvalConfig,
+  { config }: SmolVLAPolicy,
+): { readonly numSteps: number; readonly numActionSteps: number } {
+  const { numSteps = config.numSteps, nActionSteps: numActionSteps = config.nActionSteps } = asked;
+  if (numActionSteps <= config.chunkSize) return { numSteps, numActionSteps };
+  throw new ConfigError("evaluation settings", [
+    {
+      path: "policy.n_action_steps",
+      message: `expected at most ${config.chunkSize}, the policy's chunk_size, got ${numActionSteps}`,
+    },
+  ]);
 }

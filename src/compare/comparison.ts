@@ -27,6 +27,8 @@ export interface Comparison {
   readonly created: string;
   /** "partial" until everything that was asked for is in */
   readonly status: "partial" | "complete";
+  /** of everything that the figures depend on: a partial comparison is continued by one of the same fingerprint */
+  readonly fingerprint?: string;
   /** stated before anything was measured */
   readonly margins: Margins;
   readonly settings: ComparisonSettings;
@@ -42,9 +44,9 @@ export interface Comparison {
 export interface Margins {
   /** success rate, as a difference: 0.02 is two points */
   readonly success: number;
-  /** entropy of ways, as a share of the teacher's */
+  /** entropy of ways, as a share of the teacher's: 0.05 lets a policy have 95 % of it */
   readonly entropyShare: number;
-  /** share of samples between the teacher's modes beyond the teacher's own share */
+  /** share of samples between the teacher's modes, as a difference */
   readonly betweenModes: number;
 }
 
@@ -60,6 +62,12 @@ export interface ComparisonSettings {
     readonly episodes: readonly number[];
     readonly numObservations: number;
     readonly numNoises: number;
+    /** of Heun's method, for flows that are solved well */
+    readonly referenceSteps?: number;
+    /** of Euler's method, for the shape of paths; also the number of times of the loss */
+    readonly pathSteps?: number;
+    /** what is known about whether the policies have learnt from the episodes, as sentences */
+    readonly remarks?: readonly string[];
   };
   readonly environment?: { readonly id: string; readonly numEpisodes: number; readonly numActionSteps: number };
   readonly versions: Readonly<Record<string, string>>;
@@ -101,6 +109,8 @@ export interface OfflineRow {
   /** root mean squared difference from the teacher's converged flow, by action dimension in its own units */
   readonly errorPerDimension: readonly number[];
   readonly modes: ModeComparison;
+  /** `modes.betweenModes` less that of the teacher as deployed, with its 95 % bootstrap interval over observations */
+  readonly betweenModesBeyondTeacher?: Interval;
   readonly energyDistance?: SplitDistance;
   readonly slicedWasserstein?: SplitDistance;
 }
@@ -142,8 +152,10 @@ export interface ClosedLoopRow {
   readonly against?: McNemarTest & {
     /** 95 % interval of the paired difference in success, by bootstrap over episodes */
     readonly differenceInterval?: Interval;
-    /** entropy of ways over the teacher's */
+    /** entropy of ways over the teacher's, both corrected for few episodes; left out if either is undefined */
     readonly entropyShare?: number;
+    /** its 95 % interval, by bootstrap over episodes */
+    readonly entropyShareInterval?: Interval;
     /** total variation between the two histograms of ways, and what chance alone would give */
     readonly modeDistance?: { readonly totalVariation: number; readonly byChance: number };
     /** of the episodes in which both succeeded, the share that went the same way */
@@ -169,8 +181,9 @@ export interface Verdict {
   readonly policy: string;
   readonly numSteps: number;
   readonly measure: keyof Margins;
+  /** success: the rate; entropyShare: the share; betweenModes: the share of samples */
   readonly value: number;
-  /** the bound that `value` has to keep, from the margin and the teacher's figure */
+  /** what `value` has to keep, from the margin and the teacher's figure: the least allowed, for betweenModes the most */
   readonly bound: number;
   readonly isMet: boolean;
   /** whether the interval of `value` keeps it too; left out where there is no interval */

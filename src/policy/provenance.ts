@@ -45,6 +45,8 @@ const PROVENANCE = z.looseObject({
     .optional(),
   /** what a student began as: its teacher, the vision-language model, or nothing */
   studentInit: z.string().optional(),
+  /** noises for each demonstrated chunk of a batch */
+  noisesPerObservation: count.optional(),
   /** how the times of training were drawn; `atoms` are single times that got mass of their own */
   time: z
     .looseObject({

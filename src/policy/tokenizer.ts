@@ -110,8 +110,12 @@ function makeLanguageTokenizer(
     encodeBatch(texts, options) {
       const { maxLength, truncation = true, truncationSide = sides.truncationSide } = options;
       const limit = truncation ? maxLength : Number.POSITIVE_INFINITY;
-      const rows = texts.map((text) => encode(tokenizer, text, limit, truncationSide));
-      return padRows(rows, { ...sides, ...options, padId });
+      const idsOf = new Map<string, readonly number[]>(); // rows of a batch mostly have the same task
+      for (const text of texts) if (!idsOf.has(text)) idsOf.set(text, encode(tokenizer, text, limit, truncationSide));
+      return padRows(
+        texts.map((text) => idsOf.get(text)!),
+        { ...sides, ...options, padId },
+      );
     },
   };
 }

@@ -9,7 +9,9 @@ export interface EvalInfoParts {
   readonly seconds: number;
   /** whether it ended before all episodes were run */
   readonly isPartial: boolean;
-  readonly latency: Latency | undefined;
+  readonly latency?: Latency | undefined;
+  /** of the first episodes, in order */
+  readonly videos?: readonly string[];
   /** what was evaluated, by name */
   readonly settings: Readonly<Record<string, unknown>>;
 }
@@ -26,20 +28,21 @@ export function evalInfo({
   seconds,
   isPartial,
   latency,
+  videos = [],
   settings,
 }: EvalInfoParts): unknown {
   const metrics = {
     sum_rewards: episodes.map(({ sumReward }) => sumReward),
     max_rewards: episodes.map(({ maxReward }) => maxReward),
     successes: episodes.map(({ success }) => success),
-    video_paths: [],
+    video_paths: videos,
   };
   const group = {
     avg_sum_reward: summary.meanSumReward ?? null,
     avg_max_reward: summary.meanMaxReward ?? null,
     pc_success: summary.success ? 100 * summary.success.value : null,
     n_episodes: episodes.length,
-    video_paths: [],
+    video_paths: videos,
   };
   return {
     per_task: [{ task_group: taskGroup, task_id: 0, metrics }],

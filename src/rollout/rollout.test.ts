@@ -88,7 +88,21 @@ describe("rollOut", () => {
     expect(await noisesOf(3)).toEqual(await noisesOf(1));
   });
 
-  it("ends after the batch in which it was asked to", async () => {
+  it("fills the place of an episode that has ended, and gives episodes in order however long they are", async () => {
+    const policy = follower(demonstrate({ seed: 1 }));
+    const limits = [30, 6];
+    const episodes = await episodesOf({
+      policy,
+      makeEnvironment: () => makeEnvironment("avoiding", { maxSteps: limits.shift() }),
+      numEpisodes: 6,
+      batchSize: 2,
+    });
+    expect(episodes.map(({ index, seed }) => [index, seed])).toEqual([0, 1, 2, 3, 4, 5].map((i) => [i, 5 + i]));
+    expect(episodes.map(({ length }) => length).sort()).toEqual([30, 6, 6, 6, 6, 6]);
+    expect(policy.calls.map(({ noise }) => noise!.shape[0])).toEqual([2, 2, 2, 2, 2]);
+  });
+
+  it("lets the episodes that are running end when it is asked to stop, and begins no more", async () => {
     const stop = new AbortController();
     const policy = follower(demonstrate({ seed: 1 }));
     const request = {
@@ -98,12 +112,19 @@ describe("rollOut", () => {
       batchSize: 2,
       seed: 0,
     };
-    const episodes: number[] = [];
-    for await (const { index } of rollOut({ ...request, signal: stop.signal })) {
-      episodes.push(index);
-      stop.abort();
-    }
-    expect(episodes).toEqual([0, 1]);
+    const stopping: RolledOutPolicy = {
+      config: policy.config,
+      predict: (...given) => {
+        stop.abort();
+        return policy.predict(...given);
+      },
+    };
+    const episodes: Episode[] = [];
+    for await (const episode of rollOut({ ...request, policy: stopping, signal: stop.signal })) episodes.push(episode);
+    expect(episodes.map(({ index, success }) => [index, success])).toEqual([
+      [0, true],
+      [1, true],
+    ]);
   });
 
   it.each([
@@ -119,10 +140,20 @@ describe("rollOut", () => {
     await expect(failed).rejects.toThrow(message);
   });
 
-  it.each([{ numEpisodes: 0 }, { batchSize: 1.5 }])("refuses %j", async (changes) => {
-    await expect(episodesOf({ policy: follower(demonstrate({ seed: 1 })), ...changes })).rejects.toThrow(
-      /expected a whole number of at least 1/,
-    );
+  it.each([
+    [{ numEpisodes: 0 }, "eval at numEpisodes: expected a whole number of at least 1, got 0"],
+    [{ batchSize: 1.5 }, "eval at batchSize: expected a whole number of at least 1, got 1.5"],
+    [{ numSteps: 0 }, "eval at numSteps: expected a whole number of at least 1, got 0"],
+    [{ numActionSteps: 11 }, "eval at numActionSteps: expected at most 10, the actions of the policy's chunk, got 11"],
+    [
+      { seed: -1 },
+      "eval at seed: expected a whole number of at least 0 that leaves room for 3 seeds below 2^53, got -1",
+    ],
+    [{ seed: Number.MAX_SAFE_INTEGER - 1 }, "leaves room for 3 seeds below 2^53, got 9007199254740990"],
+  ])("refuses %j", async (changes, message) => {
+    const failed = episodesOf({ policy: follower(demonstrate({ seed: 1 })), ...changes });
+    await expect(failed).rejects.toThrow(ConfigError);
+    await expect(failed).rejects.toThrow(message);
   });
 });
 

@@ -39,7 +39,7 @@ export interface RolloutRequest {
   /** makes one world; each episode of a batch has its own */
   readonly makeEnvironment: () => Environment;
   readonly numEpisodes: number;
-  /** episodes side by side: one prediction serves them all */
+  /** episodes side by side: one prediction serves them all, and one that ends makes room for the next */
   readonly batchSize: number;
   /** of the first episode; episode i has `seed + i` */
   readonly seed: number;
@@ -65,37 +65,67 @@ interface Running {
 }
 
 /**
- * Runs episodes in batches and gives each as soon as its batch has ended. An episode depends on its seed alone: its noise is
- * drawn from it for each chunk, so neither the batch size nor the other episodes matter (up to the rounding of batched
- * arithmetic).
+ * Runs episodes side by side and gives them in order, each as soon as it and those before it have ended; what was given at any
+ * time is therefore no selection of short ones. An episode depends on its seed alone: its noise is drawn from it for each chunk,
+ * so neither the batch size nor the other episodes matter (up to the rounding of batched arithmetic).
  *
- * A signal ends it after the batch that is running.
+ * A signal lets those that are running end, and begins no more.
  *
  * @throws ConfigError for numbers that make no sense, or a policy whose features are not the world's
  */
 export async function* rollOut(request: RolloutRequest): AsyncGenerator<Episode, void, undefined> {
-  const { policy, numEpisodes, batchSize, signal } = request;
-  for (const [name, value] of Object.entries({ numEpisodes, batchSize })) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new ConfigError("eval", [{ path: name, message: `expected a whole number of at least 1, got ${value}` }]);
+  const { policy, numEpisodes, batchSize, seed, signal } = request;
+  const numActionSteps = checkRequest(request);
+  const free = Array.from({ length: Math.min(batchSize, numEpisodes) }, () => request.makeEnvironment());
+  expectFit(policy.config, free[0]!);
+  const ended = new Map<number, Episode>();
+  let going: Running[] = [];
+  for (let [begun, given] = [0, 0]; ; ) {
+    while (free.length > 0 && begun < numEpisodes && !signal?.aborted) {
+      going.push(begin(free.pop()!, begun, seed + begun));
+      begun += 1;
+    }
+    if (going.length === 0) return;
+    const chunks = predict(policy, going, request.numSteps);
+    for (const [row, episode] of going.entries()) {
+      carryOut(episode, chunks, row, numActionSteps);
+      if (!episode.isOver) continue;
+      ended.set(episode.index, finish(episode));
+      free.push(episode.world);
+    }
+    going = going.filter(({ isOver }) => !isOver);
+    await nextTurn(); // signals arrive here
+    for (let episode = ended.get(given); episode !== undefined; episode = ended.get(given)) {
+      ended.delete(given);
+      given += 1;
+      yield episode;
     }
   }
-  const worlds = Array.from({ length: Math.min(batchSize, numEpisodes) }, () => request.makeEnvironment());
-  expectFit(policy.config, worlds[0]!);
-  const numActionSteps = Math.min(request.numActionSteps ?? policy.config.nActionSteps, policy.config.chunkSize);
-  for (let first = 0; first < numEpisodes; first += worlds.length) {
-    if (signal?.aborted) return;
-    const batch = worlds
-      .slice(0, numEpisodes - first)
-      .map((world, i) => begin(world, first + i, request.seed + first + i));
-    for (let chunk = 0; batch.some(({ isOver }) => !isOver); chunk++) {
-      const going = batch.filter(({ isOver }) => !isOver);
-      const actions = predict(policy, going, chunk, request.numSteps);
-      for (const [i, episode] of going.entries()) carryOut(episode, actions, i, numActionSteps);
-      await nextTurn(); // signals arrive here
-    }
-    for (const episode of batch) yield finish(episode);
+}
+
+/** @returns actions of a chunk that are carried out */
+function checkRequest(request: RolloutRequest): number {
+  const { chunkSize, nActionSteps } = request.policy.config;
+  const { numEpisodes, batchSize, numSteps, numActionSteps = Math.min(nActionSteps, chunkSize) } = request;
+  const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 1;
+  const problems = Object.entries({ numEpisodes, batchSize, numSteps, numActionSteps })
+    .filter(([, value]) => value !== undefined && !isCount(value))
+    .map(([path, value]) => ({ path, message: `expected a whole number of at least 1, got ${value}` }));
+  if (numActionSteps > chunkSize) {
+    problems.push({
+      path: "numActionSteps",
+      message: `expected at most ${chunkSize}, the actions of the policy's chunk, got ${numActionSteps}`,
+    });
   }
+  const isSeed = Number.isSafeInteger(request.seed) && request.seed >= 0;
+  if (!isSeed || request.seed > Number.MAX_SAFE_INTEGER - (numEpisodes - 1)) {
+    problems.push({
+      path: "seed",
+      message: `expected a whole number of at least 0 that leaves room for ${numEpisodes} seeds below 2^53, got ${request.seed}`,
+    });
+  }
+  if (problems.length > 0) throw new ConfigError("eval", problems);
+  return numActionSteps;
 }
 
 function begin(world: Environment, index: number, seed: number): Running {
@@ -117,18 +147,13 @@ function begin(world: Environment, index: number, seed: number): Running {
 const stateOf = ({ state }: Observation): Float32Array => Float32Array.from(state.data as Float32Array);
 
 /** Chunks for all episodes that go on, `[B, A, M]` in the robot's units. */
-function predict(
-  policy: RolledOutPolicy,
-  going: readonly Running[],
-  chunk: number,
-  numSteps: number | undefined,
-): HostArray {
+function predict(policy: RolledOutPolicy, going: readonly Running[], numSteps: number | undefined): HostArray {
   const { arrays, tasks } = collate(
     going.map(({ observation, world }) => ({ arrays: observation.arrays, task: world.task })),
   );
   const noise = noiseOf(
     policy,
-    going.map(({ seed }) => deriveSeed(seed, "noise of chunk", chunk)),
+    going.map(({ seed, chunkStarts }) => deriveSeed(seed, "noise of chunk", chunkStarts.length)),
   );
   return policy.predict({ arrays, tasks }, { noise, ...(numSteps === undefined ? {} : { numSteps }) }).robotChunk;
 }

@@ -18,7 +18,10 @@ export function trainConfigToJson(config: TrainConfig): Readonly<Record<string, 
     peft: config.peft ? snakeKeys(config.peft) : null,
     ema: snakeSection(config.ema),
     held_out: snakeSection(config.heldOut),
-    flow_matching: { time: timeToJson(config.flowMatching.time, 0) },
+    flow_matching: {
+      ...snakeSection(config.flowMatching),
+      time: timeToJson(config.flowMatching.time, 0),
+    },
     reflow: {
       ...snakeSection(config.reflow),
       time: timeToJson(config.reflow.time, defaultShareAtAtoms(config.reflow.stage)),

@@ -61,7 +61,7 @@ describe("parseTrainConfig", () => {
         peft: undefined,
         ema: { decay: undefined },
         heldOut: { share: undefined, numObservations: 8, numNoises: 8, referenceSteps: 20 },
-        flowMatching: { time: { ...time, law: "beta", shareAtAtoms: 0 } },
+        flowMatching: { noisesPerObservation: 1, time: { ...time, law: "beta", shareAtAtoms: 0 } },
         reflow: {
           stage: "reflow",
           teacherSolver: "euler",

@@ -6,6 +6,7 @@ import { type CamelSection, camelKeys, camelSection } from "./config-keys.js";
 import { findProblems } from "./config-rules.js";
 import {
   type EMA,
+  type FLOW_MATCHING,
   type HELD_OUT,
   type PEFT,
   type REFLOW,
@@ -154,9 +155,9 @@ export interface WandbSettings {
 export type TimeSettings = CamelSection<z.infer<typeof TIME>> & { readonly shareAtAtoms: number };
 /** Every setting is described in the schema, `config-schema.ts`. */
 export type ReflowSettings = Omit<CamelSection<z.infer<typeof REFLOW>>, "time"> & { readonly time: TimeSettings };
-export interface FlowMatchingSettings {
+export type FlowMatchingSettings = Omit<CamelSection<z.infer<typeof FLOW_MATCHING>>, "time"> & {
   readonly time: TimeSettings;
-}
+};
 export type HeldOutSettings = CamelSection<z.infer<typeof HELD_OUT>>;
 export type PeftSettings = CamelSection<z.infer<typeof PEFT>>;
 export type EmaSettings = CamelSection<z.infer<typeof EMA>>;
@@ -245,7 +246,7 @@ function configFrom(json: TrainJson, now: Date): TrainConfig {
     peft: json.peft === null ? undefined : camelKeys(json.peft),
     ema: camelSection(json.ema),
     heldOut: camelSection(json.held_out),
-    flowMatching: { time: timeFrom(json.flow_matching.time, 0) },
+    flowMatching: { ...camelSection(json.flow_matching), time: timeFrom(json.flow_matching.time, 0) },
     reflow: { ...camelSection(json.reflow), time: timeFrom(json.reflow.time, defaultShareAtAtoms(json.reflow.stage)) },
   };
 }

@@ -38,6 +38,7 @@ export async function prepareFlowMatching(
     k: 1,
     objective: objective.name,
     time: settings.time,
+    ...(settings.noisesPerObservation === 1 ? {} : { noisesPerObservation: settings.noisesPerObservation }),
     ...(ema.decay === undefined ? {} : { ema: { decay: ema.decay } }),
   };
   return {

@@ -20,7 +20,7 @@ export function flowMatchingLoss(
     name: "flow_matching",
     model,
     device: "cpu",
-    coupling: demonstrations(config, "cpu"),
+    coupling: demonstrations(config, "cpu", 1),
     times: () => time,
     loss: { distance: l2 },
     hasFrozenContext: false,

@@ -12,7 +12,7 @@ import { BatchSource } from "../../src/train/batch-source.js";
 import type { Coupling } from "../../src/train/couplings/coupling.js";
 import { AgreementProbe, sampleObservations } from "../../src/train/held-out.js";
 import type { TrainingBatch } from "../../src/train/objectives/objective.js";
-import { VelocityMatching } from "../../src/train/objectives/velocity-matching.js";
+import { VelocityMatching, type VelocityMatchingOptions } from "../../src/train/objectives/velocity-matching.js";
 import { updateParameters } from "../../src/train/update-parameters.js";
 import { DATASET } from "./training-run.js";
 
@@ -23,12 +23,16 @@ export interface TrainedStudent {
   readonly firstGradients: ReadonlyMap<string, HostArray>;
 }
 
-/** A copy of the teacher that has followed a coupling for some steps, always with the same batches and times. */
+/**
+ * A copy of the teacher that has followed a coupling for some steps, always with the same batches, at time 1 with the mean
+ * square unless `changes` say otherwise.
+ */
 export async function trainStudent(
   teacher: SmolVLAPolicy,
   coupling: Coupling,
   numSteps: number,
   learningRate = 1e-3,
+  changes: Partial<Pick<VelocityMatchingOptions, "times" | "loss">> = {},
 ): Promise<TrainedStudent> {
   setNumThreads(1);
   const { config } = teacher;
@@ -48,6 +52,7 @@ export async function trainStudent(
     times: (numSamples) => ones([numSamples], "float32"),
     loss: { distance: l2 },
     hasFrozenContext: true,
+    ...changes,
   });
   const source = await BatchSource.open({
     dataset: { root: DATASET, chunkSize: config.chunkSize },

@@ -1,11 +1,13 @@
 /** A dataset of the built-in world, a policy trained on it, and that policy in closed loop. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { command as evaluate } from "../../src/cli/commands/eval.js";
 import { command as makeDataset } from "../../src/cli/commands/make-dataset.js";
-import { LeRobotDataset } from "../../src/data/index.js";
+import { createNodeAvBackend, LeRobotDataset } from "../../src/data/index.js";
 import { makeDemonstration } from "../../src/env/index.js";
 import { runCommand } from "../commands/run-command.js";
 import { BASE_VLM, TEACHER, temporaryFolder, trainIn } from "./training-run.js";
@@ -94,15 +96,151 @@ describe("reflow eval", () => {
 
   it("says that the variety of ways is undefined where nothing succeeded", async () => {
     const flags = [...EVAL, `--policy.path=${run}`, "--eval.n_episodes=1", "--env.max_steps=2"];
-    const { code, out } = await runCommand(evaluate, [...flags, `--output_dir=${temporaryFolder()}`]);
+    const output = temporaryFolder();
+    const { code, out } = await runCommand(evaluate, [...flags, `--output_dir=${output}`]);
     expect(code).toBe(0);
+    const { reflow, overall } = info(join(output, "eval_info.json"));
+    expect([reflow.status, reflow.summary.entropy, overall.pc_success]).toEqual(["complete", { numCounted: 0 }, 0]);
     expect(out).toMatch(/success +0\.0 % \(95 %: 0\.0 % to /);
     expect(out).toContain("undefined: no episode succeeded");
   });
 
+  const videosOf = (folder: string): string[] =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".mp4"))
+      .sort();
+  const SHORT = [...EVAL, "--latency_calls=0", "--env.max_steps=5"];
+
+  it("writes videos of the first episodes where LeRobot puts them, of the size and number that were asked for", async () => {
+    const output = temporaryFolder();
+    const flags = [...SHORT, `--policy.path=${run}`, "--eval.n_episodes=3", `--output_dir=${output}`];
+    const { out } = await runCommand(evaluate, [...flags, "--eval.max_episodes_rendered=2", "--eval.video_size=64"]);
+    const videos = [0, 1].map((i) => join(output, "videos", "avoiding_0", `eval_episode_${i}.mp4`));
+    expect(videosOf(output)).toEqual(videos.map((video) => video.slice(output.length + 1)));
+    const { per_task, per_group, overall } = info(join(output, "eval_info.json"));
+    for (const place of [per_task[0].metrics, per_group.avoiding, overall]) expect(place.video_paths).toEqual(videos);
+    expect(out).toContain(join(output, "videos"));
+    const file = (await createNodeAvBackend()).open(videos[1]!);
+    expect(file.nearestFrame(0).image.shape).toEqual([3, 64, 64]);
+    file.close();
+  });
+
+  it("writes ten videos beside a named file, none if none are asked for", async () => {
+    const output = temporaryFolder();
+    const flags = [...SHORT, `--policy.path=${run}`, "--eval.n_episodes=11", "--env.max_steps=1"];
+    await runCommand(evaluate, [...flags, `--output_file=${join(output, "one.json")}`]);
+    expect(videosOf(output)).toEqual(
+      Array.from({ length: 10 }, (_, i) => `one_videos/avoiding_0/eval_episode_${i}.mp4`),
+    );
+    const none = temporaryFolder();
+    const { out } = await runCommand(evaluate, [
+      ...flags,
+      `--output_file=${join(none, "none.json")}`,
+      "--eval.max_episodes_rendered=0",
+    ]);
+    expect(readdirSync(none)).toEqual(["none.json"]);
+    expect(info(join(none, "none.json")).overall.video_paths).toEqual([]);
+    expect(out).not.toContain("videos");
+  });
+
+  it("replaces a partial evaluation, and a complete one or any other file only if told to", async () => {
+    const file = join(temporaryFolder(), "eval_info.json");
+    const flags = [...SHORT, `--policy.path=${run}`, "--eval.n_episodes=1", "--eval.max_episodes_rendered=0"];
+    const evaluateTo = (...more: string[]) => runCommand(evaluate, [...flags, `--output_file=${file}`, ...more]);
+    for (const kept of ['{"reflow": {"status": "complete"}}', '{"overall": {}}', "no JSON"]) {
+      writeFileSync(file, kept);
+      const { code, err } = await evaluateTo();
+      expect(code).toBe(1);
+      expect(err).toContain(`expected a place without a complete evaluation or another file, got ${file}`);
+      expect(err).toContain("or give --overwrite=true");
+      expect(readFileSync(file, "utf8")).toBe(kept);
+    }
+    expect((await evaluateTo("--overwrite=true")).code).toBe(0);
+    expect(info(file).overall.n_episodes).toBe(1);
+    writeFileSync(file, '{"reflow": {"status": "partial"}}');
+    expect((await evaluateTo()).code).toBe(0);
+    expect(info(file).reflow.status).toBe("complete");
+  });
+
+  /** An evaluation in a process of its own that gets a signal once its file knows of episodes. */
+  async function evaluateUntil(signal: NodeJS.Signals, file: string): Promise<{ code: number | null; out: string }> {
+    const flags = [...EVAL, `--policy.path=${run}`, "--eval.n_episodes=100000", "--eval.max_episodes_rendered=1"];
+    const args = ["dist/cli/main.js", "eval", ...flags, "--eval.batch_size=10", `--output_file=${file}`];
+    const child = spawn(process.execPath, args, { env: { ...process.env, OMP_NUM_THREADS: "1" } });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let out = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      out += text;
+    });
+    const ended = new Promise<number | null>((done) => child.on("close", done));
+    let isOver = false;
+    void ended.then(() => {
+      isOver = true;
+    });
+    while (!isOver && !(existsSync(file) && info(file).overall.n_episodes > 0)) await sleep(20);
+    child.kill(signal);
+    return { code: await ended, out };
+  }
+
+  it.each([
+    ["SIGKILL", null],
+    ["SIGINT", 130],
+  ] as const)("keeps what is known on %s, marked as partial", async (signal, expectedCode) => {
+    const file = join(temporaryFolder(), "eval_info.json");
+    const { code, out } = await evaluateUntil(signal, file);
+    expect(code).toBe(expectedCode);
+    const { reflow, overall } = info(file);
+    expect(reflow.status).toBe("partial");
+    expect(overall.n_episodes).toBeGreaterThan(0);
+    expect(overall.n_episodes).toBeLessThan(100_000);
+    expect(reflow.episodes.map(({ seed }: { seed: number }) => seed)).toEqual(
+      Array.from({ length: overall.n_episodes }, (_, i) => 1000 + i),
+    );
+    expect(reflow.summary.numEpisodes).toBe(overall.n_episodes);
+    expect(overall.video_paths).toHaveLength(1);
+    for (const video of overall.video_paths) expect(existsSync(video)).toBe(true);
+    if (signal === "SIGINT") expect(out).toContain(`${overall.n_episodes} of 100000: interrupted`);
+  });
+
+  it("refuses more actions than the policy's chunk has, and writes nothing", async () => {
+    const output = temporaryFolder();
+    const flags = [...SHORT, `--policy.path=${run}`, "--policy.n_action_steps=9", `--output_dir=${output}`];
+    const { code, err } = await runCommand(evaluate, flags);
+    expect(code).toBe(1);
+    expect(err).toContain(
+      "evaluation settings at policy.n_action_steps: expected at most 8, the policy's chunk_size, got 9",
+    );
+    expect(readdirSync(output)).toEqual([]);
+  });
+
+  it("names the place that cannot be written, before the policy is loaded", async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "a-file"), "");
+    mkdirSync(join(folder, "a-folder.json"));
+    const evaluateTo = (...flags: string[]) => runCommand(evaluate, [...SHORT, "--policy.path=/nowhere", ...flags]);
+    const { code, err } = await evaluateTo(`--output_dir=${join(folder, "a-file")}`);
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/evaluation: expected .*a-file\/eval_info\.json to be a place for a file, got an error/),
+    ]);
+    expect((await evaluateTo(`--output_file=${join(folder, "a-folder.json")}`)).err).toContain("or another file, got");
+    expect((await evaluateTo(`--output_dir=${folder}`)).err).not.toContain("a place for a file");
+  });
+
   it.each([
     [["--env.type=pusht"], 'expected type to be one of avoiding, got "pusht"'],
-    [["--env.type=avoiding"], "observation.state: the policy has"],
+    [["--env.type=avoidign"], 'got "avoidign". Did you mean "avoiding"?'],
+    [["--env.type=avoiding"], "cameras: the policy looks at observation.images."],
+    [["--env.type=avoiding"], "the world has observation.images.top"],
+    [["--env.type=avoiding"], "observation.state: the policy has 3 entries, the world 4 (commanded_x, "],
+    [["--env.type=avoiding"], "action: the policy has 3 entries, the world 2 (delta_x, delta_y)"],
+    [["--env.type=avoiding", "--policy.num_steps=0"], "evaluation settings at policy.num_steps: expected a number of"],
+    [["--env.type=avoiding", "--policy.n_action_steps=0"], "at policy.n_action_steps: expected a number of at least 1"],
+    [["--env.type=avoiding", "--seed=-1"], "evaluation settings at seed: expected a number of at least 0, got -1"],
+    [["--env.type=avoiding", "--seed=1.5"], "evaluation settings at seed: expected"],
+    [["--env.type=avoiding", "--seed=9007199254740990"], "at seed: expected one that leaves room for 50 seeds below"],
+    [["--env.type=avoiding", "--eval.video_size=63"], "at eval.video_size: expected an even number, got 63"],
+    [["--env.type=avoiding", "--eval.max_episodes_rendered=-1"], "at eval.max_episodes_rendered: expected a number of"],
     [
       ["--env.type=avoiding", "--eval.n_episodes=0"],
       "evaluation settings at eval.n_episodes: expected a number of at least 1, got 0",

@@ -92,6 +92,7 @@ const OPTIONS: readonly Option[] = [
   ["flow matching", firstLaw("logit_normal"), "--flow_matching.time.mean=1", { time: { mean: 1 } }],
   ["flow matching", firstLaw("logit_normal"), "--flow_matching.time.std=2", { time: { std: 2 } }],
   ["flow matching", firstLaw("shift"), "--flow_matching.time.alpha=2", { time: { alpha: 2 } }],
+  ["flow matching", [], "--flow_matching.noises_per_observation=2", { noisesPerObservation: 2 }],
   ["flow matching", [], "--flow_matching.time.share_at_atoms=1", { time: { shareAtAtoms: 1 } }],
   [
     "flow matching",

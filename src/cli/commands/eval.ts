@@ -6,8 +6,9 @@ export const command = defineCommand({
   summary: "Drives a built-in world with a policy and counts successes.",
   description:
     "Episode i is a function of seed + i alone. Says the share of successes with its 95 % interval, the ways that were taken and " +
-    "their entropy, smoothness and latency, and writes LeRobot's eval_info.json with all of it. Ctrl-C keeps the episodes that " +
-    "are done, marked as partial, and exits with 130.",
+    "their entropy, smoothness and latency, and writes LeRobot's eval_info.json with all of it, and videos of the first episodes. " +
+    "Until the end the file is marked as partial and at most some seconds old, however the program ends; Ctrl-C lets the " +
+    "episodes that are running end, and exits with 130.",
   settings: EVAL_SETTINGS,
   examples: ["reflow eval --policy.path=outputs/run --env.type=avoiding --eval.n_episodes=500 --policy.num_steps=1"],
   run: evaluate,

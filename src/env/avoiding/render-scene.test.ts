@@ -78,4 +78,13 @@ describe("renderScene", () => {
       expect(renderScene(96, place).data).toEqual(empty.data);
     expect(renderScene(96, [0.125, 0]).data).not.toEqual(empty.data);
   });
+
+  it("gives a picture of its own each time, the same whatever was drawn before", () => {
+    const first = renderScene(64, START);
+    const bytes = first.data.slice();
+    (first.data as Uint8Array).fill(0);
+    renderScene(32, [0.3, 0.1]);
+    renderScene(64, [0.3, 0.1]);
+    expect(renderScene(64, START).data).toEqual(bytes);
+  });
 });

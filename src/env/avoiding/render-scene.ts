@@ -23,13 +23,22 @@ const SAMPLES = 4;
  */
 export function renderScene(size: number, rod: Point): HostArray {
   expectInteger("env avoiding", "size", size, 16, 4096);
+  if (lastScenery?.size !== size) lastScenery = { size, pixels: drawScenery(size) };
+  const pixels = lastScenery.pixels.slice();
+  fillDisc(pixels, size, rod, ROD_RADIUS, ROD);
+  return { dtype: "uint8", shape: [3, size, size], data: pixels };
+}
+
+/** What never moves, of the size drawn last: frames of one size mostly follow each other. */
+let lastScenery: { readonly size: number; readonly pixels: Uint8Array } | undefined;
+
+function drawScenery(size: number): Uint8Array {
   const pixels = new Uint8Array(3 * size * size);
   for (const [channel, value] of GROUND.entries())
     pixels.fill(value, channel * size * size, (channel + 1) * size * size);
   fillBand(pixels, size, FINISH.y - FINISH.halfWidth, FINISH.y + FINISH.halfWidth, FINISH_LINE);
   for (const { centre, radius } of OBSTACLES) fillDisc(pixels, size, centre, radius, OBSTACLE);
-  fillDisc(pixels, size, rod, ROD_RADIUS, ROD);
-  return { dtype: "uint8", shape: [3, size, size], data: pixels };
+  return pixels;
 }
 
 /** Puts a colour over a pixel with `numCovered` of `numSamples` samples. */

@@ -38,7 +38,7 @@ export const flowMatching = (policy: SmolVLAPolicy, { flowMatching: settings }: 
     name: "flow_matching",
     model: policy.model,
     device: policy.device,
-    coupling: demonstrations(policy.config, policy.device),
+    coupling: demonstrations(policy.config, policy.device, settings.noisesPerObservation),
     times: timesOf(settings.time),
     loss: { distance: velocityDistance({ kind: "l2" }) },
     hasFrozenContext: policy.config.trainExpertOnly,

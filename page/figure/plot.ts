@@ -1,0 +1,29 @@
+import * as Plot from "@observablehq/plot";
+
+/** A drawing with the page's type, margins and grid. */
+export function drawPlot({ marks, ...options }: Plot.PlotOptions & { readonly width: number }): Element {
+  const drawn = Plot.plot({
+    height: Math.round(Math.min(340, Math.max(220, options.width * 0.62))),
+    marginLeft: 48,
+    marginRight: 14,
+    marginTop: 26,
+    marginBottom: 40,
+    className: "plot",
+    style: { fontSize: "12px", fontFamily: "inherit", overflow: "visible" },
+    ...options,
+    marks: marks ?? [],
+  });
+  drawn.setAttribute("fill", "currentColor");
+  return drawn;
+}
+
+/** What a reader sees who points at a mark. */
+export const tip = (data: readonly object[], options: Plot.TipOptions & { readonly x: string; readonly y: string }) =>
+  Plot.tip(data as Plot.Data, Plot.pointer({ maxRadius: 30, fontSize: 12, ...options }));
+
+/** Whether values are better read on a scale of orders of magnitude. */
+export function spansOrders(values: readonly (number | null | undefined)[]): boolean {
+  const finite = values.filter((value): value is number => typeof value === "number" && Number.isFinite(value));
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  return finite.length > 1 && low > 0 && high / low > 15;
+}

@@ -1,0 +1,84 @@
+import type { Environment } from "../../env/index.js";
+import type { Latency } from "../../eval/index.js";
+import { type Episode, type RolloutRequest, rollOut } from "../../rollout/index.js";
+import type { ClosedLoopRow, ComparedPolicy } from "../comparison.js";
+import { namingPolicy } from "../naming-policy.js";
+import { stepsOf } from "../steps-of.js";
+import { closedLoopRow } from "./closed-loop-row.js";
+
+/** A policy that is loaded, until it is disposed. */
+export interface OpenedPolicy {
+  readonly policy: RolloutRequest["policy"];
+  /** of one prediction; undefined if it is not asked for */
+  readonly measureLatency: (numSteps: number) => Latency | undefined;
+  dispose(): void;
+}
+
+export interface ClosedLoopRequest {
+  /** the first is the teacher */
+  readonly policies: readonly ComparedPolicy[];
+  /** loads one; it is disposed before the next is loaded */
+  readonly open: (policy: ComparedPolicy) => Promise<OpenedPolicy>;
+  readonly makeEnvironment: () => Environment;
+  readonly numEpisodes: number;
+  readonly batchSize: number;
+  readonly numStepsList: readonly number[];
+  /** of the teacher */
+  readonly deployedSteps: number;
+  /** actions of a chunk that are carried out, by all policies */
+  readonly numActionSteps: number;
+  /** of the first episode; episode i has `seed + i` in every row, and noises that follow from it */
+  readonly seed: number;
+  /** rows that are not wanted, because an earlier comparison has them */
+  readonly isDone: (policy: string, numSteps: number) => boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((policy: string, numSteps: number, numDone: number) => void) | undefined;
+}
+
+/**
+ * Drives policies in closed loop, one after the other, the teacher with its deployed number of steps first: what all other rows
+ * are compared with. A signal ends it with what is known of the row that is running, marked as partial.
+ *
+ * @throws ConfigError if a policy cannot drive the world
+ */
+export async function* compareClosedLoop(request: ClosedLoopRequest): AsyncGenerator<ClosedLoopRow, void, undefined> {
+  const { policies, deployedSteps, signal } = request;
+  for (const policy of policies) {
+    const isTeacher = policy === policies[0];
+    const wanted = stepsOf(policy, request, isTeacher).filter((numSteps) => !request.isDone(policy.name, numSteps));
+    if (isTeacher) wanted.sort((a, b) => Number(b === deployedSteps) - Number(a === deployedSteps));
+    if (wanted.length === 0) continue;
+    if (signal?.aborted) return;
+    const opened = await namingPolicy(policy, () => request.open(policy));
+    try {
+      for (const numSteps of wanted) {
+        if (signal?.aborted) return;
+        const row = await namingPolicy(policy, () => measureRow(opened, policy.name, numSteps, request));
+        if (row.episodes.length > 0) yield row;
+      }
+    } finally {
+      opened.dispose();
+    }
+  }
+}
+
+async function measureRow(
+  { policy, measureLatency }: OpenedPolicy,
+  name: string,
+  numSteps: number,
+  request: ClosedLoopRequest,
+): Promise<ClosedLoopRow> {
+  const { makeEnvironment, numEpisodes, batchSize, seed, numActionSteps, signal } = request;
+  const episodes: Episode[] = [];
+  const began = performance.now();
+  for await (const episode of rollOut({
+    ...{ policy, makeEnvironment, numEpisodes, batchSize, seed, numSteps, numActionSteps, signal },
+  })) {
+    episodes.push(episode);
+    request.onProgress?.(name, numSteps, episodes.length);
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const latency = episodes.length < numEpisodes ? undefined : measureLatency(numSteps);
+  const { modes } = makeEnvironment();
+  return closedLoopRow({ policy: name, numSteps, episodes, numEpisodes, modes, latency, seconds });
+}

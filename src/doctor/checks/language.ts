@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { tokenizerStepOf } from "../../policy/processors/pipeline.js";
+import { loadTokenizer } from "../../policy/tokenizer.js";
+import { type Check, fault, ok, warning } from "../check.js";
+import type { Patient } from "../patient.js";
+
+/** What decides the tokens of a task. */
+const factsOf = ({ policy }: Patient) => {
+  const { preprocessor } = policy!.processors;
+  const step = tokenizerStepOf(preprocessor);
+  return {
+    "tokenizer step": step !== undefined,
+    "newline step": preprocessor.steps.some(({ kind }) => kind === "smolvla_new_line_processor"),
+    max_length: step?.maxLength,
+    padding_side: step?.paddingSide,
+    truncation: step?.truncation,
+  };
+};
+
+const vocabularyOf = async ({ policy }: Patient): Promise<string> =>
+  createHash("sha256")
+    .update(await readFile(join(policy!.tokenizerFolder, "tokenizer.json")))
+    .digest("hex")
+    .slice(0, 12);
+
+export const language: Check = {
+  id: "language",
+  title: "Tasks become the same tokens for student and teacher, and none is empty or cut",
+  needs: ["teacher network"],
+  after: ["teacher-files", "student-files", "dataset-files"],
+  run: async ({ teacher, student, dataset }) => {
+    const facts = factsOf(teacher);
+    if (!facts["tokenizer step"] || !facts["newline step"]) {
+      return fault(
+        `the teacher's pre-processor has no ${facts["tokenizer step"] ? "newline" : "tokenizer"} step`,
+        "SmolVLA reads its task as tokens of a text that ends in a newline. Restore the policy's own policy_preprocessor.json",
+      );
+    }
+    const vocabulary = await vocabularyOf(teacher);
+    if (student?.policy !== undefined) {
+      const mine = { ...factsOf(student), vocabulary: await vocabularyOf(student) };
+      const theirs = { ...facts, vocabulary };
+      const differing = Object.keys(theirs).filter(
+        (name) => !isDeepStrictEqual(mine[name as "max_length"], theirs[name as "max_length"]),
+      );
+      if (differing.length > 0) {
+        const list = differing.map(
+          (name) => `${name} ${mine[name as "max_length"]} (the teacher's: ${theirs[name as "max_length"]})`,
+        );
+        return fault(list.join("; "), "Give the student its teacher's policy_preprocessor.json and tokenizer");
+      }
+    }
+    const tasks = dataset?.metadata?.tasks ?? [];
+    if (tasks.some((task) => task.trim() === "")) {
+      return warning(
+        "the dataset has an empty task",
+        "A policy that is told nothing in training ignores what it is told later",
+      );
+    }
+    const { maxLength } = tokenizerStepOf(teacher.policy!.processors.preprocessor)!;
+    const cut = await tasksLongerThan(maxLength, tasks, teacher);
+    if (cut.length > 0) {
+      return warning(
+        `${cut.length} of ${tasks.length} tasks have more than ${maxLength} tokens and are cut, such as "${cut[0]}"`,
+        "Shorten the tasks, or train with a larger tokenizer_max_length",
+      );
+    }
+    return ok(
+      `vocabulary ${vocabulary}, at most ${maxLength} tokens${tasks.length > 0 ? `, ${tasks.length} tasks` : ""}`,
+    );
+  },
+};
+
+async function tasksLongerThan(maxLength: number, tasks: readonly string[], { policy }: Patient): Promise<string[]> {
+  if (tasks.length === 0) return [];
+  const tokenizer = await loadTokenizer(policy!.tokenizerFolder);
+  const length = (task: string): number =>
+    tokenizer.encodeBatch([`${task}\n`], { maxLength, padding: "longest", truncation: false }).ids.shape[1]!;
+  return tasks.filter((task) => length(task) > maxLength);
+}

@@ -1,0 +1,29 @@
+import type { Interval } from "../eval/index.js";
+
+/** `71 %`, `0.4 %`: no more digits than a share of some hundred things has. */
+export const formatShare = (share: number): string => {
+  const percent = 100 * share;
+  const digits = percent !== 0 && Math.abs(percent) < 10 ? 1 : 0;
+  return `${percent.toFixed(digits).replace(/\.0$/, "")} %`;
+};
+
+/** `71 % (95 %: 61 to 79 %)` */
+export const formatShareInterval = (interval: Interval): string =>
+  `${formatShare(interval.value)} (95 %: ${formatShare(interval.low).replace(" %", "")} to ${formatShare(interval.high)})`;
+
+/** `+3.0 points`, `-12 points` */
+export const formatPoints = (difference: number): string => {
+  const points = 100 * difference;
+  return `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1).replace(/\.0$/, "")} points`;
+};
+
+/** Three significant digits, without an exponent where that is readable. */
+export const formatFigure = (value: number): string => {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (value !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
+  return String(Number(value.toPrecision(3)));
+};
+
+/** `1 step`, `10 steps` */
+export const countOf = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
