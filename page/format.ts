@@ -17,7 +17,10 @@ export function figure(value: number | null | undefined): string {
 export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined) return "–";
   const value = 100 * share;
-  return `${value.toFixed(Math.abs(value) < 10 && value !== 0 ? 1 : 0).replace(/\.0$/, "").replace("-", MINUS)} %`;
+  return `${value
+    .toFixed(Math.abs(value) < 10 && value !== 0 ? 1 : 0)
+    .replace(/\.0$/, "")
+    .replace("-", MINUS)} %`;
 }
 
 /** `71 % (61–79 %)` */
@@ -37,7 +40,8 @@ export const points = (difference: number | undefined): string =>
     : `${difference < 0 ? MINUS : "+"}${(100 * Math.abs(difference)).toFixed(1).replace(/\.0$/, "")}`;
 
 /** `12k` for 12 000 */
-export const stepTick = (step: number): string => (step >= 1000 ? `${Number((step / 1000).toPrecision(3))}k` : `${step}`);
+export const stepTick = (step: number): string =>
+  step >= 1000 ? `${Number((step / 1000).toPrecision(3))}k` : `${step}`;
 
 export const countOf = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 

@@ -1,10 +1,11 @@
-// All set-up on a fresh machine: packages, libtorch, bridge, compiled TypeScript. What is up to date is left alone.
+// All set-up on a fresh machine: packages, libtorch, bridge, compiled TypeScript, the report's page. What is up to date is left alone.
 // Node built-ins only: it runs before anything is installed.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildBridge, projectRoot } from "./build-bridge.mjs";
+import { buildPage } from "./build-page.mjs";
 import { SetupError } from "./libtorch.mjs";
 
 const log = (message) => console.error(`set-up: ${message}`);
@@ -42,6 +43,7 @@ try {
     [join(projectRoot, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"],
     "compiling TypeScript",
   );
+  buildPage(log);
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   console.error(`set-up: ${error.message}`);

@@ -3,6 +3,37 @@
  * named here is internal and may change.
  */
 
+// Several policies against one teacher.
+export {
+  type ClosedLoopComparison,
+  type ClosedLoopRequest,
+  type ClosedLoopRow,
+  COMPARISON_FILE,
+  COMPARISON_FORMAT,
+  type ComparedPolicy,
+  type Comparison,
+  type ComparisonRun,
+  type ComparisonSettings,
+  compareClosedLoop,
+  compareOffline,
+  DEFAULT_MARGINS,
+  type FlowPaths,
+  type FlowShape,
+  judge,
+  type Margins,
+  type ObservedFlow,
+  type OfflineComparison,
+  type OfflinePart,
+  type OfflineRequest,
+  type OfflineRow,
+  type OpenedFlow,
+  type OpenedPolicy,
+  policyFlow,
+  readComparison,
+  runComparison,
+  sampleFrames,
+  type Verdict as ComparisonVerdict,
+} from "./compare/index.js";
 // Datasets in LeRobot's formats.
 export {
   BatchSampler,
@@ -22,6 +53,8 @@ export {
   type FeatureDeclaration,
   type RecordedFrame,
 } from "./data/writer/index.js";
+// What is wrong with a policy.
+export { CHECKS, type DiagnoseRequest, type Diagnosis, diagnose, type Verdict } from "./doctor/index.js";
 // Built-in worlds, and policies in closed loop with them.
 export * from "./env/index.js";
 // Measures of trained policies.

@@ -19,5 +19,8 @@ export interface Series {
 }
 
 /** Series in the order of their names. */
-export const seriesOf = (names: readonly string[], label: (name: string) => string = (name) => name): readonly Series[] =>
+export const seriesOf = (
+  names: readonly string[],
+  label: (name: string) => string = (name) => name,
+): readonly Series[] =>
   names.map((name, i) => ({ name, label: label(name), colour: seriesColour(i), symbol: seriesSymbol(i) }));

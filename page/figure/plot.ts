@@ -1,17 +1,23 @@
 import * as Plot from "@observablehq/plot";
 
+interface DrawOptions extends Omit<Plot.PlotOptions, "marks"> {
+  readonly width: number;
+  /** those that are false are left out */
+  readonly marks: readonly (Plot.Markish | false)[];
+}
+
 /** A drawing with the page's type, margins and grid. */
-export function drawPlot({ marks, ...options }: Plot.PlotOptions & { readonly width: number }): Element {
+export function drawPlot({ marks, ...options }: DrawOptions): Element {
   const drawn = Plot.plot({
-    height: Math.round(Math.min(340, Math.max(220, options.width * 0.62))),
+    height: Math.round(Math.min(340, Math.max(230, options.width * 0.62))),
     marginLeft: 48,
     marginRight: 14,
-    marginTop: 26,
+    marginTop: 14,
     marginBottom: 40,
     className: "plot",
     style: { fontSize: "12px", fontFamily: "inherit", overflow: "visible" },
     ...options,
-    marks: marks ?? [],
+    marks: marks.filter((mark) => mark !== false),
   });
   drawn.setAttribute("fill", "currentColor");
   return drawn;

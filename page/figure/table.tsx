@@ -12,7 +12,7 @@ const MAX_ROWS = 200;
 export function DataTable({ table: { columns, rows }, label }: { readonly table: Table; readonly label: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <div class="table-scroll" role="region" aria-label={label} tabIndex={0}>
+    <section class="table-scroll" aria-label={label} tabIndex={0}>
       <table>
         <thead>
           <tr>
@@ -27,9 +27,7 @@ export function DataTable({ table: { columns, rows }, label }: { readonly table:
           {rows.slice(0, MAX_ROWS).map((row, i) => (
             <tr key={String(i)}>
               {row.map((cell, j) => (
-                <td key={columns[j]} class={typeof cell === "number" ? "number" : undefined}>
-                  {cell ?? "–"}
-                </td>
+                <td key={columns[j]}>{cell ?? "–"}</td>
               ))}
             </tr>
           ))}
@@ -40,7 +38,7 @@ export function DataTable({ table: { columns, rows }, label }: { readonly table:
           The first {MAX_ROWS} of {rows.length} rows; the CSV file has all.
         </p>
       )}
-    </div>
+    </section>
   );
 }
 

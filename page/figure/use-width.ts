@@ -1,8 +1,8 @@
-import { type RefObject } from "preact";
+import type { RefObject } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** The width of an element as it is now; 0 before it is on the page. */
-export function useWidth<E extends HTMLElement>(): readonly [RefObject<E>, number] {
+export function useWidth<E extends HTMLElement>(): readonly [RefObject<E | null>, number] {
   const ref = useRef<E>(null);
   const [width, setWidth] = useState(0);
   useLayoutEffect(() => {

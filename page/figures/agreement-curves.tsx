@@ -57,9 +57,9 @@ export function AgreementCurves({ run }: { readonly run: RunReport }) {
       alt={`Agreement with the teacher's solution on held-out episodes against training steps. ${describe(points)}`}
       caption={
         <>
-          On held-out episodes and equal noises, against the {run.objective === "flow matching" ? "policy's own" : "teacher's"}{" "}
-          well-solved flow. Noise explained: 0 is as good as ignoring the noise; values below {figure(LOWEST)} are drawn at
-          the edge.
+          On held-out episodes and equal noises, against the{" "}
+          {run.objective === "flow matching" ? "policy's own" : "teacher's"} well-solved flow. Noise explained: 0 is as
+          good as ignoring the noise; values below {figure(LOWEST)} are drawn at the edge.
         </>
       }
       legend={legend}

@@ -33,6 +33,7 @@ export function FlowPaths({ id, flows }: { readonly id: string; readonly flows: 
           width,
           height: Math.min(width, 420),
           marginLeft: 38,
+          marginTop: 24,
           x: { label: "1st principal component", domain: padded(xs), ticks: 4, tickFormat: figure },
           y: { label: "2nd", domain: padded(ys), ticks: 4, tickFormat: figure },
           color: { type: "linear", range: COLOURS, interpolate: "rgb", domain: [0, 0.5, 1] },
@@ -49,10 +50,9 @@ export function FlowPaths({ id, flows }: { readonly id: string; readonly flows: 
       id={id}
       title="Ways from noise to actions"
       alt={`Paths of ${ranks.length} noises of one observation through the flows of ${drawn.map(({ policy }) => policy).join(", ")}. ${describe(drawn)}`}
-      caption="One observation, the same noises in the same colours. Open dots are noise (time 1), filled dots are actions (time 0); both axes are the first principal components of the teacher's samples. A straight way is followed exactly by one Euler step."
+      caption="One observation, the same noises in the same colours. Open dots are noise (time 1), filled dots are actions (time 0); both axes are the first principal components of the teacher's samples. A way that is straight and of even speed is followed exactly by one Euler step. Curvature: mean squared deviation from the straight way, over its squared length."
       panels={panels}
-      maxColumns={2}
-      minPanelWidth={300}
+      minPanelWidth={290}
       table={{
         columns: ["policy", "noise", "time", "1st component", "2nd component"],
         rows: drawn.flatMap(({ policy, paths }) =>
@@ -76,15 +76,17 @@ const pointsOf = ({ paths }: FlowShape, ranks: readonly number[]): readonly Poin
   paths.points.flatMap((path, noise) => path.map(([x, y]) => ({ noise, rank: ranks[noise] ?? 0, x, y })));
 
 function padded(values: readonly number[]): [number, number] {
-  const [low, high] = values.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [
-    Number.POSITIVE_INFINITY,
-    Number.NEGATIVE_INFINITY,
-  ]);
+  const [low, high] = values.reduce(
+    ([a, b], value) => [Math.min(a, value), Math.max(b, value)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
   const margin = 0.06 * (high - low) || 1;
   return [low - margin, high + margin];
 }
 
 const describe = (flows: readonly FlowShape[]): string =>
   flows
-    .map(({ policy, straightness }) => `${policy}: mean squared deviation from the straight way ${figure(straightness)}.`)
+    .map(
+      ({ policy, straightness }) => `${policy}: mean squared deviation from the straight way ${figure(straightness)}.`,
+    )
     .join(" ");

@@ -34,16 +34,30 @@ export function LossByTimeMap({ run }: { readonly run: RunReport }) {
       caption="Mean loss of the samples whose training time lies in each bin; time 1 is noise, time 0 is actions. Colours of rows compare only where all times are weighted alike."
       panels={[
         {
+          title: "Training time of the samples, against steps",
           draw: (width) =>
             drawPlot({
               width,
               height: 330,
               marginLeft: 66,
               x: { label: "step", tickFormat: stepTick, ticks: width / 90 },
-              y: { type: "band", domain: [...lossByTime.bins].reverse(), label: "time", tickFormat: binLabel },
+              y: {
+                type: "band",
+                domain: [...lossByTime.bins].reverse(),
+                label: null,
+                tickFormat: binLabel,
+                padding: 0,
+              },
               color,
               marks: [
-                Plot.barX(tiles, { x1: "from", x2: "to", y: "bin", fill: "loss", inset: 0 }),
+                Plot.barX(tiles, {
+                  x1: "from",
+                  x2: "to",
+                  y: "bin",
+                  fill: "loss",
+                  inset: 0,
+                  shapeRendering: "crispEdges",
+                }),
                 tip(tiles, { x: "middle", y: "bin", title: "note" }),
               ],
             }),
@@ -54,7 +68,7 @@ export function LossByTimeMap({ run }: { readonly run: RunReport }) {
           color,
           width,
           tickFormat: figure,
-          ticks: 4,
+          ticks: roundValues(losses),
           className: "plot",
           style: { fontSize: "12px", fontFamily: "inherit" },
         }) as Element
@@ -79,6 +93,15 @@ const tilesOf = ({ bins, steps, values }: LossByTime): readonly Tile[] =>
       return [{ bin, from, to, middle: (from + to) / 2, loss, note }];
     }),
   );
+
+/** 1, 2 and 5 times powers of ten within the range; of a range over many orders the powers alone. */
+function roundValues(losses: readonly number[]): readonly number[] {
+  const [low, high] = [Math.min(...losses), Math.max(...losses)];
+  if (!spansOrders(losses)) return [low, (low + high) / 2, high];
+  const powers = Array.from({ length: 60 }, (_, i) => 10 ** (i - 40));
+  const factors = high / low > 1e4 ? [1] : high / low > 100 ? [1, 3] : [1, 2, 5];
+  return powers.flatMap((power) => factors.map((factor) => factor * power)).filter((v) => v >= low && v <= high);
+}
 
 function describe({ bins, values }: LossByTime): string {
   const last = bins.flatMap((bin, row) => {

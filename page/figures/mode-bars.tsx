@@ -29,7 +29,9 @@ export function ModeBars({ id, comparison, scene }: ModeBarsProps) {
   if (rows.length === 0) return null;
   const modes = Object.keys(rows[0]!.summary.modes).filter((mode) => rows.some((row) => row.summary.modes[mode]! > 0));
   const labelOf = (mode: string): string => scene?.modeNames[mode] ?? mode;
-  const legend = seriesOf(policies.map(({ name }) => name)).filter(({ name }) => rows.some(({ policy }) => policy === name));
+  const legend = seriesOf(policies.map(({ name }) => name)).filter(({ name }) =>
+    rows.some(({ policy }) => policy === name),
+  );
   const bars = modes.flatMap((mode) => rows.map((row) => barOf(row, mode, labelOf(mode))));
   const colourOf = ({ policy }: { readonly policy: string }): string =>
     legend.find(({ name }) => name === policy)!.colour;
@@ -41,7 +43,12 @@ export function ModeBars({ id, comparison, scene }: ModeBarsProps) {
       caption={`Of the successful episodes (${rows.map(({ policy, numSteps: count, summary }) => `${policy} with ${countOf(count, "step")}: n = ${numOf(summary.modes)}`).join("; ")}). Histograms of finite numbers differ by chance; the table of the closed loop says how much.`}
       controls={
         counts.length > 1 && (
-          <Choice label="Steps of the students" options={counts.map(String)} value={String(numSteps)} onChange={(count) => setChosen(Number(count))} />
+          <Choice
+            label="Steps of the students"
+            options={counts.map(String)}
+            value={String(numSteps)}
+            onChange={(count) => setChosen(Number(count))}
+          />
         )
       }
       legend={legend}
@@ -85,5 +92,5 @@ function barOf({ policy, numSteps, summary }: ClosedLoopRow, key: string, mode: 
 
 function describe({ policy, summary }: ClosedLoopRow, modes: readonly string[]): string {
   const taken = modes.filter((mode) => (summary.modes[mode] ?? 0) > 0).length;
-  return `${policy}: ${countOf(taken, "way")} in ${countOf(numOf(summary.modes), "success")}.`.replace("successs", "successes");
+  return `${policy}: ${countOf(taken, "way")} in ${countOf(numOf(summary.modes), "successful episode")}.`;
 }

@@ -37,11 +37,9 @@ export function QualityBySteps(props: QualityProps) {
   if (rows.length === 0) return null;
   const legend = seriesOf(policies);
   const counts = [...new Set(rows.map(({ numSteps }) => numSteps))].sort((a, b) => a - b);
-  const rules = [
-    ...(solverError === undefined
-      ? []
-      : [{ y: solverError, label: `teacher's own error, ${countOf(deployedSteps ?? 0, "step")}` }]),
-    ...(chanceError === undefined ? [] : [{ y: chanceError, label: "another noise (chance)" }]),
+  const rules: readonly Rule[] = [
+    ...(solverError === undefined ? [] : [{ y: solverError, dash: "6,4" }]),
+    ...(chanceError === undefined ? [] : [{ y: chanceError, dash: "1,4", only: "teacherError" as const }]),
   ];
   const panel = (key: "selfError" | "teacherError" | "noiseExplained", panelTitle: string): readonly Panel[] => {
     const drawn = rows.flatMap((row) => placed(row, key, legend, counts));
@@ -55,15 +53,20 @@ export function QualityBySteps(props: QualityProps) {
       alt={`Error and noise explained against the number of Euler steps. ${describe(rows)}`}
       caption={
         <>
-          {caption} Read error and noise explained together: where the noise matters little, a policy that ignores it has a
-          small error. Noise explained below {figure(LOWEST)} is drawn at the edge.
+          {caption}
+          {solverError !== undefined &&
+            ` Dashed: the teacher's own solver error with ${countOf(deployedSteps ?? 0, "step")}, ${percent(solverError)}.`}
+          {chanceError !== undefined &&
+            ` Dotted: the teacher with another noise, ${percent(chanceError)}, which is chance.`}{" "}
+          Read error and noise explained together: where the noise matters little, a policy that ignores it has a small
+          error. Noise explained below {figure(LOWEST)} is drawn at the edge.
         </>
       }
       legend={legend}
       panels={[
-        ...panel("teacherError", "e_teach: error against the teacher's flow"),
-        ...panel("selfError", "e_self: error against its own flow"),
-        ...panel("noiseExplained", "Noise explained: 1 a copy, 0 ignores the noise"),
+        ...panel("teacherError", "e_teach: error to the teacher's flow"),
+        ...panel("selfError", "e_self: error to its own flow"),
+        ...panel("noiseExplained", "Noise explained (1 copy, 0 ignores noise)"),
       ]}
       table={{
         columns: ["policy", "steps", "e_teach", "e_self", "noise explained", "low (95 %)", "high (95 %)"],
@@ -120,11 +123,18 @@ function placed(
 export const besides = (place: number, count: number, counts: readonly number[]): number =>
   counts.length < 2 ? 1 : 1.035 ** (place - (count - 1) / 2);
 
+interface Rule {
+  readonly y: number;
+  readonly dash: string;
+  /** the panel in which it means something; all of errors if left out */
+  readonly only?: "teacherError";
+}
+
 interface Surroundings {
   readonly width: number;
   readonly isShown: (name: string) => boolean;
   readonly counts: readonly number[];
-  readonly rules: readonly { readonly y: number; readonly label: string }[];
+  readonly rules: readonly Rule[];
 }
 
 function drawPanel(
@@ -134,7 +144,7 @@ function drawPanel(
 ): Element {
   const shown = all.filter(({ policy }) => isShown(policy));
   const isError = key !== "noiseExplained";
-  const lines = isError ? rules : [{ y: 0, label: "ignores the noise" }];
+  const lines = isError ? rules.filter(({ only }) => only === undefined || only === key) : [{ y: 0, dash: "6,4" }];
   return drawPlot({
     width,
     x: stepsAxis(counts),
@@ -147,17 +157,9 @@ function drawPanel(
       ...(isError ? {} : { domain: [Math.min(-0.1, ...all.map(({ y, low }) => low ?? y)), 1] }),
     },
     marks: [
-      Plot.ruleY(lines, { y: "y", stroke: "var(--quiet)", strokeDasharray: "5,4" }),
-      Plot.text(lines, {
-        y: "y",
-        text: "label",
-        frameAnchor: "right",
-        textAnchor: "end",
-        dy: -7,
-        fill: "var(--quiet)",
-        stroke: "var(--surface)",
-        strokeWidth: 3,
-      }),
+      ...lines.map(({ y, dash }) =>
+        Plot.ruleY([y], { stroke: "var(--quiet)", strokeWidth: 1.5, strokeDasharray: dash }),
+      ),
       Plot.lineY(shown, { x: "x", y: "y", z: "policy", stroke: ({ series }: Placed) => series.colour }),
       Plot.ruleX(
         shown.filter(({ low }) => low !== undefined),

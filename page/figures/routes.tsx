@@ -32,7 +32,10 @@ export function Routes({ id, rows, scene }: RoutesProps) {
         return drawPlot({
           width,
           height: Math.round((width * (frame.y[1] - frame.y[0])) / (frame.x[1] - frame.x[0])),
-          margin: 0,
+          marginTop: 0,
+          marginRight: 0,
+          marginBottom: 0,
+          marginLeft: 0,
           x: { domain: frame.x, axis: null },
           y: { domain: frame.y, axis: null },
           marks: [
@@ -61,7 +64,7 @@ export function Routes({ id, rows, scene }: RoutesProps) {
       caption={`The first episodes of each row${scene ? "; discs are obstacles, the green line is the finish" : ""}. Episode i has the same start and noises in every panel; failures end in a cross.`}
       legend={LEGEND}
       panels={panels}
-      minPanelWidth={200}
+      minPanelWidth={140}
       maxColumns={4}
       table={{
         columns: ["policy", "steps", "route", "succeeded", "x", "y"],

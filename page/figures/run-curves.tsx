@@ -71,7 +71,14 @@ export function RunCurves({ runs, metric, id, title, caption }: RunCurvesProps) 
               marks: [
                 Plot.areaY(
                   shown.filter(({ low }) => low !== undefined),
-                  { x: "step", y1: "low", y2: "high", z: "run", fill: (p: Point) => colourOf(p.run), fillOpacity: 0.15 },
+                  {
+                    x: "step",
+                    y1: "low",
+                    y2: "high",
+                    z: "run",
+                    fill: (p: Point) => colourOf(p.run),
+                    fillOpacity: 0.15,
+                  },
                 ),
                 Plot.lineY(shown, { x: "step", y: "value", z: "run", stroke: (p: Point) => colourOf(p.run) }),
                 points.length < 60 &&

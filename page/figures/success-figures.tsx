@@ -19,6 +19,8 @@ interface SuccessProps {
   readonly id: string;
   readonly environment: string;
   readonly rows: readonly SuccessRow[];
+  /** whether episode i is the same in every row */
+  readonly isPaired: boolean;
 }
 
 interface Placed {
@@ -65,9 +67,9 @@ const marksOf = (shown: readonly Placed[]): Plot.Markish[] => [
 const SUCCESS_AXIS: Plot.ScaleOptions = { label: null, domain: [0, 1], tickFormat: percent, grid: true, ticks: 5 };
 
 /** Success rates with their 95 % Wilson intervals against the number of Euler steps. */
-export function SuccessBySteps({ id, environment, rows }: SuccessProps) {
+export function SuccessBySteps({ id, environment, rows, isPaired }: SuccessProps) {
   const counted = rows.filter((row): row is SuccessRow & { readonly numSteps: number } => row.numSteps !== undefined);
-  if (counted.length === 0) return null;
+  if (counted.length < 2) return null;
   const legend = seriesOf([...new Set(rows.map(({ policy }) => policy))]);
   const counts = [...new Set(counted.map(({ numSteps }) => numSteps))].sort((a, b) => a - b);
   const all = counted.map((row) => {
@@ -79,7 +81,7 @@ export function SuccessBySteps({ id, environment, rows }: SuccessProps) {
       id={id}
       title="Success against steps"
       alt={`Success rates in ${environment} against Euler steps. ${all.map(({ note }) => note.replaceAll("\n", ": ")).join(". ")}.`}
-      caption={`${environment}, ${episodesOf(rows)}. Whiskers are 95 % Wilson intervals; two that overlap may differ all the same, as the episodes are paired: see the table.`}
+      caption={`${environment}, ${episodesOf(rows)}. Whiskers are 95 % Wilson intervals${isPaired ? "; two that overlap may differ all the same, as the episodes are paired: see the table" : ""}.`}
       legend={legend}
       panels={[
         {
@@ -120,9 +122,9 @@ export function SuccessBySteps({ id, environment, rows }: SuccessProps) {
 }
 
 /** Success rates against the time that a chunk takes: what is up and left is better. */
-export function SuccessByLatency({ id, environment, rows }: SuccessProps) {
+export function SuccessByLatency({ id, environment, rows }: Omit<SuccessProps, "isPaired">) {
   const timed = rows.filter((row): row is SuccessRow & { readonly latency: Latency } => row.latency !== undefined);
-  if (timed.length === 0) return null;
+  if (timed.length < 2) return null;
   const legend = seriesOf([...new Set(rows.map(({ policy }) => policy))]);
   const all = timed.map((row) =>
     place(row, legend.find(({ name }) => name === row.policy)!, row.latency.total.medianMs),
@@ -141,6 +143,7 @@ export function SuccessByLatency({ id, environment, rows }: SuccessProps) {
             const shown = all.filter(({ policy }) => isShown(policy));
             return drawPlot({
               width,
+              marginRight: 28,
               x: {
                 label: "ms per chunk (median)",
                 type: isLog ? "log" : "linear",

@@ -24,7 +24,7 @@ export function VelocityDeviations({ id, flows }: { readonly id: string; readonl
       id={id}
       title="Where the flows bend"
       alt={`Deviation of the velocity from the straight way against time. It is largest for ${worst.policy} at time ${figure(worst.time)}: ${figure(worst.mean)}.`}
-      caption="Squared difference of the velocity from the path's mean velocity, mean over the entries of a chunk: 0 everywhere for a straight flow. Lines are means over paths, bands hold 80 % of them."
+      caption="Squared difference of the velocity from the path's mean velocity, mean over the entries of a chunk: 0 everywhere for a straight flow. Lines are means over paths, bands hold 80 % of them; the scale goes with the square root, so that small deviations are seen beside large ones."
       legend={legend}
       panels={[
         {
@@ -33,7 +33,7 @@ export function VelocityDeviations({ id, flows }: { readonly id: string; readonl
             return drawPlot({
               width,
               x: { label: "time: from noise (1) to actions (0)", domain: [1, 0], ticks: 5, labelArrow: "right" },
-              y: { label: null, grid: true, zero: true, ticks: 5, tickFormat: figure },
+              y: { type: "sqrt", label: null, grid: true, ticks: 5, tickFormat: figure },
               marks: [
                 Plot.areaY(shown, { x: "time", y1: "low", y2: "high", z: "policy", fill: colourOf, fillOpacity: 0.16 }),
                 Plot.lineY(shown, { x: "time", y: "mean", z: "policy", stroke: colourOf, strokeWidth: 2 }),

@@ -15,6 +15,8 @@ export interface ArgumentSpec {
 /** Something given by name: `--<name> <value>`, or `--<name>` alone for a flag. */
 export interface OptionSpec {
   readonly kind: "flag" | "text" | "integer" | "number";
+  /** a letter that stands for the name: `-<letter> <value>` */
+  readonly short?: string;
   readonly description: string;
   /** what stands for the value in the help; the kind if absent */
   readonly placeholder?: string;

@@ -22,6 +22,9 @@ export interface EpisodeRequest {
   readonly asked: readonly number[] | undefined;
 }
 
+/** Observations of fewer are hardly independent. */
+const FEW_EPISODES = 20;
+
 /** Of a dataset of which nothing else is known. */
 const LAST_SHARE = 0.1;
 
@@ -64,6 +67,11 @@ export async function chooseEpisodes({ policies, dataset, all, asked }: EpisodeR
             `nothing proves that ${listed(unknown)} did not learn from the ${asked ? "" : common.length > 0 ? "held-out " : "last "}` +
               "episodes: there is no run on this dataset beside the checkpoint",
           ]),
+      ...(episodes.length < FEW_EPISODES
+        ? [
+            `the observations are of ${episodes.length} episodes only, in which frames are alike: intervals are too narrow`,
+          ]
+        : []),
     ],
   };
 }

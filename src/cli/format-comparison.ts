@@ -124,16 +124,23 @@ const MEASURES: Readonly<
   Record<Verdict["measure"], { readonly noun: string; readonly side: string; readonly digits: number }>
 > = {
   success: { noun: "success", side: "at least", digits: 1 },
-  entropyShare: { noun: "entropy of ways, of the teacher's,", side: "at least", digits: 1 },
+  entropyShare: { noun: "entropy of ways as a share of the teacher's", side: "at least", digits: 1 },
   betweenModes: { noun: "samples between modes", side: "at most", digits: 1 },
 };
 
-function verdictsSection({ verdicts, policies, status }: Comparison, teacher: string): string {
-  if (verdicts.length > 0) {
-    return `Against ${teacher}:\n${verdicts.map((verdict) => `  ${verdictSentence(verdict)}`).join("\n")}`;
-  }
-  if (policies.length === 1) return "There is no policy beside the teacher to be judged.";
-  return status === "partial" ? "Nothing could be judged yet." : "Nothing could be judged.";
+function verdictsSection({ verdicts, policies, closedLoop, margins, settings }: Comparison, teacher: string): string {
+  const reference = closedLoop?.rows.find(
+    ({ policy, numSteps }) => policy === policies[0]!.name && numSteps === settings.deployedSteps,
+  );
+  const rate = reference?.summary.success?.value;
+  const lines = [
+    ...verdicts.map(verdictSentence),
+    ...(rate !== undefined && rate <= margins.success
+      ? [`success is not judged: the teacher itself succeeds in ${percent(rate)} only`]
+      : []),
+    ...(policies.length === 1 ? ["there is no policy beside the teacher to be judged"] : []),
+  ];
+  return `Against ${teacher}:\n${(lines.length > 0 ? lines : ["nothing could be judged"]).map((line) => `  ${line}`).join("\n")}`;
 }
 
 /** `student with 1 step keeps the margin: success 88.0 %, at least 86.0 %; its interval does not.` */

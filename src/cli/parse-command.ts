@@ -22,7 +22,8 @@ function optionFrom(name: string, spec: OptionSpec): Option {
   const value = spec.kind === "flag" ? "" : ` <${spec.placeholder ?? spec.kind}>`;
   const choices = spec.choices ? ` (one of ${spec.choices.join(", ")})` : "";
   const repeatable = spec.isRepeatable ? " (may be repeated)" : "";
-  const option = new Option(`--${name}${value}`, `${spec.description}${choices}${repeatable}`);
+  const short = spec.short === undefined ? "" : `-${spec.short}, `;
+  const option = new Option(`${short}--${name}${value}`, `${spec.description}${choices}${repeatable}`);
   if (spec.isRepeatable) option.default([], "none");
   if (spec.default !== undefined) option.default(spec.default);
   if (spec.kind === "flag") return option.default(false, "off");

@@ -67,7 +67,7 @@ interface ChosenDataset {
  */
 export async function runCompare(config: CompareConfig, options: CompareRunOptions): Promise<Compared> {
   const plan = await planComparison(config);
-  for (const remark of plan.comparison.settings.dataset?.remarks ?? []) options.onWarning(remark);
+  for (const warning of warningsOf(plan)) options.onWarning(warning);
   const folderPath = config.outputDir ?? defaultFolder();
   const { fingerprint } = plan.comparison;
   const folder = await openComparisonFolder(folderPath, { fingerprint: fingerprint!, overwrite: config.overwrite });
@@ -86,6 +86,16 @@ export async function runCompare(config: CompareConfig, options: CompareRunOptio
   } finally {
     folder.release();
   }
+}
+
+function warningsOf({ comparison, dataset }: Plan): readonly string[] {
+  const [teacher] = comparison.policies;
+  return [
+    ...(comparison.settings.dataset?.remarks ?? []),
+    ...(dataset !== undefined && teacher!.isDistilled
+      ? [`${teacher!.name}, the teacher, was trained for one step: its flow, well solved, is no reference`]
+      : []),
+  ];
 }
 
 async function planComparison(config: CompareConfig): Promise<Plan> {

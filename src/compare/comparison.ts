@@ -36,7 +36,7 @@ export interface Comparison {
   readonly policies: readonly ComparedPolicy[];
   readonly offline?: OfflineComparison;
   readonly closedLoop?: ClosedLoopComparison;
-  /** one per policy that is not the teacher, number of steps and margin that could be judged */
+  /** one per policy that is not the teacher, number of steps and margin that could be judged: see `judge` */
   readonly verdicts: readonly Verdict[];
 }
 
@@ -100,7 +100,7 @@ export interface OfflineRow {
   readonly self: Agreement;
   /** with the teacher's converged flow; its `relativeError` is e_teach */
   readonly teacher: Agreement;
-  /** 95 % bootstrap interval over observations of `teacher.noiseExplained` */
+  /** 95 % bootstrap interval over observations of `teacher.noiseExplained`; left out below 20 observations */
   readonly noiseExplainedInterval?: Interval;
   /** with the teacher as deployed */
   readonly deployed?: Agreement;
@@ -109,7 +109,7 @@ export interface OfflineRow {
   /** root mean squared difference from the teacher's converged flow, by action dimension in its own units */
   readonly errorPerDimension: readonly number[];
   readonly modes: ModeComparison;
-  /** `modes.betweenModes` less that of the teacher as deployed, with its 95 % bootstrap interval over observations */
+  /** `modes.betweenModes` less that of the teacher as deployed, with its 95 % bootstrap interval over observations; left out below 20 */
   readonly betweenModesBeyondTeacher?: Interval;
   readonly energyDistance?: SplitDistance;
   readonly slicedWasserstein?: SplitDistance;
@@ -150,11 +150,11 @@ export interface ClosedLoopRow {
   readonly summary: RolloutSummary;
   /** of this row (second) against the teacher with its deployed steps (first); left out for that row itself */
   readonly against?: McNemarTest & {
-    /** 95 % interval of the paired difference in success, by bootstrap over episodes */
+    /** 95 % interval of the paired difference in success, by Newcombe's method: it has a width where both never differ */
     readonly differenceInterval?: Interval;
     /** entropy of ways over the teacher's, both corrected for few episodes; left out if either is undefined */
     readonly entropyShare?: number;
-    /** its 95 % interval, by bootstrap over episodes */
+    /** its 95 % interval, by bootstrap over episodes; left out below 20 */
     readonly entropyShareInterval?: Interval;
     /** total variation between the two histograms of ways, and what chance alone would give */
     readonly modeDistance?: { readonly totalVariation: number; readonly byChance: number };

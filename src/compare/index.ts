@@ -1,5 +1,4 @@
 /** Several policies against one teacher: what `reflow compare` measures, and how it is kept. */
-export { againstTeacher } from "./closed-loop/against-teacher.js";
 export { type ClosedLoopRequest, compareClosedLoop, type OpenedPolicy } from "./closed-loop/compare-closed-loop.js";
 export * from "./comparison.js";
 export { type ComparisonFolder, openComparisonFolder } from "./comparison-folder.js";
@@ -8,8 +7,7 @@ export { expectEqualChunks, type NamedConfig } from "./expect-equal-chunks.js";
 export { DEFAULT_MARGINS, judge } from "./judge.js";
 export { compareOffline, type OfflinePart, type OfflineRequest } from "./offline/compare-offline.js";
 export type { ObservedFlow, OpenedFlow } from "./offline/observed-flow.js";
-export { policyFlow, toRobotUnits } from "./offline/policy-flow.js";
+export { policyFlow } from "./offline/policy-flow.js";
 export { sampleFrames } from "./offline/sample-frames.js";
 export { readComparison } from "./read-comparison.js";
 export { type ComparisonRun, runComparison } from "./run-comparison.js";
-export { stepsOf } from "./steps-of.js";

@@ -7,7 +7,8 @@ type Judged = Pick<Comparison, "margins" | "settings" | "policies" | "offline" |
 
 /**
  * Holds every policy but the teacher against the margins, wherever there is a figure of it and of the teacher with its deployed
- * number of steps: success rate and entropy of ways of complete rows, samples between modes.
+ * number of steps: success rate and entropy of ways of complete rows, samples between modes. A teacher that succeeds no more often than the margin
+ * is no measure of success: nothing is said of it then.
  */
 export function judge({ margins, settings, policies, offline, closedLoop }: Judged): Verdict[] {
   const [teacher] = policies;
@@ -32,7 +33,7 @@ function ofClosedLoop(row: ClosedLoopRow, reference: ClosedLoopRow | undefined, 
   const lowestShare = against.entropyShareInterval?.low;
   const leastShare = 1 - margins.entropyShare;
   return [
-    ...(own === undefined || teachers === undefined
+    ...(own === undefined || teachers === undefined || teachers <= margins.success
       ? []
       : [
           {

@@ -1,11 +1,13 @@
+import { readComparison } from "../compare/read-comparison.js";
 import { CheckpointError, isUserError, messageOf } from "../support/errors.js";
+import { readJson } from "../support/read-json.js";
 import { conclude } from "./conclude.js";
 import { type ClipRequest, type FoundClip, findClips } from "./embed-clips.js";
 import { findSources, type Source } from "./find-sources.js";
 import { countOf } from "./format-figure.js";
-import { readComparison } from "./read-comparison.js";
 import { readEvaluation } from "./read-evaluation.js";
 import { readRun, runNotBegun } from "./read-run.js";
+import { isOfStages, stagesFromJson } from "./read-stages.js";
 import {
   type Clip,
   type ComparisonReport,
@@ -96,12 +98,12 @@ const READERS: Readonly<Record<Source["kind"], (source: Source, collected: Colle
     problems.push(...read.problems);
   },
   comparison: async ({ file, folder, name }, { comparisons, stageComparisons, clips }) => {
-    const read = await readComparison(file);
-    if (read.kind === "stages") {
-      stageComparisons.push({ name, folder, ...read.comparison });
+    const json = await readJson(file);
+    if (isOfStages(json)) {
+      stageComparisons.push({ name, folder, ...stagesFromJson(json, file) });
       return;
     }
-    const { comparison } = read;
+    const comparison = await readComparison(file);
     comparisons.push({ name, folder, comparison });
     for (const { policy, numSteps, videos } of comparison.closedLoop?.rows ?? []) {
       clips.push(...clipRequests(`${policy}, ${countOf(numSteps, "step")}`, folder, videos));

@@ -1,8 +1,7 @@
 import type { ClosedLoopRow, Comparison, OfflineRow, Verdict } from "../compare/comparison.js";
-import { countOf, formatFigure, formatPoints, formatShare, formatShareInterval } from "./format-figure.js";
-import type { ComparisonReport, Conclusion, Tone } from "./report-data.js";
-
-type Said = readonly [Tone, string];
+import { asSentence, countOf, formatFigure, formatPoints, formatShare, formatShareInterval } from "./format-figure.js";
+import { byTone, type Said } from "./order-conclusions.js";
+import type { ComparisonReport, Conclusion } from "./report-data.js";
 
 /** Below this many episodes a success rate is a rough guess, whatever its interval. */
 const FEW_EPISODES = 100;
@@ -13,10 +12,28 @@ export function concludeComparison({ name, comparison }: ComparisonReport): Conc
     ...(comparison.status === "partial" ? [PARTIAL] : []),
     ...comparison.verdicts.map((verdict) => concludeVerdict(verdict, comparison)),
     ...(comparison.offline?.rows ?? []).flatMap((row) => concludeSamples(row, comparison)),
+    ...(comparison.settings.dataset?.remarks ?? []).map((remark): Said => ["open", asSentence(remark)]),
     ...concludeModes(comparison),
     ...concludeClosedLoop(comparison),
   ];
-  return said.map(([tone, text]) => ({ tone, about: name, text }));
+  const sentences = [...said].sort(byTone);
+  return [...concludeBest(comparison), ...sentences].map(([tone, text]) => ({ tone, about: name, text }));
+}
+
+/** What a reader wants to know first: how few steps will do. */
+function concludeBest({ verdicts, policies, margins }: Comparison): readonly Said[] {
+  const stated = `Margins stated beforehand: ${formatPoints(margins.success).slice(1)} of success, ${formatShare(margins.entropyShare)} of the entropy of ways, ${formatPoints(margins.betweenModes).slice(1)} of samples between modes.`;
+  if (verdicts.length === 0) return [["open", `${stated} Nothing was measured that could be held against them.`]];
+  const judged = policies.slice(1).flatMap(({ name }) => {
+    const own = verdicts.filter(({ policy }) => policy === name);
+    const kept = [...new Set(own.map(({ numSteps }) => numSteps))].filter((numSteps) =>
+      own.every((verdict) => verdict.numSteps !== numSteps || (verdict.isMet && verdict.isCertain !== false)),
+    );
+    return kept.length === 0 ? [] : [{ name, numSteps: Math.min(...kept) }];
+  });
+  if (judged.length === 0) return [["broken", `${stated} With no number of steps are all of them kept for certain.`]];
+  const best = judged.map(({ name, numSteps }) => `${name} with ${countOf(numSteps, "step")}`).join(", ");
+  return [["kept", `${stated} Fewest steps that keep all that was judged, as far as the intervals reach: ${best}.`]];
 }
 
 const PARTIAL: Said = ["open", "Not everything that was asked for has been measured yet."];
@@ -54,7 +71,9 @@ function pairedDifference({ policy, numSteps }: Verdict, { closedLoop, policies,
   const difference = row?.against?.difference;
   if (row === undefined || difference === undefined) return "";
   const interval = row.against?.differenceInterval;
-  const range = interval ? ` (95 %: ${formatPoints(interval.low)} to ${formatPoints(interval.high)})` : "";
+  const range = interval
+    ? ` (95 %: ${formatPoints(interval.low).replace(" points", "")} to ${formatPoints(interval.high)})`
+    : "";
   return (
     `; ${formatPoints(difference)}${range} against ${policies[0]!.name} with ` +
     `${countOf(settings.deployedSteps, "step")} in ${row.summary.numEpisodes} paired episodes`
@@ -68,7 +87,7 @@ function concludeSamples({ policy, numSteps, teacher }: OfflineRow, { policies }
   const error = relativeError === undefined ? "" : `, though its relative error is ${formatShare(relativeError)}`;
   return [
     [
-      "broken",
+      "warning",
       `${policy} with ${countOf(numSteps, "step")} follows the noise worse than a policy that ignores it: noise explained ` +
         `${formatFigure(noiseExplained)}${error}.`,
     ],
@@ -118,5 +137,5 @@ function concludeTeacher({ policy, numSteps, summary }: ClosedLoopRow): readonly
   if (success === undefined) return [];
   const text = `The reference, ${policy} with ${countOf(numSteps, "step")}, succeeds in ${numSuccesses} of ${numEpisodes} episodes: ${formatShareInterval(success)}.`;
   if (success.value > 0.2) return [["note", text]];
-  return [["broken", `${text} A teacher that fails this often is no measure for its students.`]];
+  return [["warning", `${text} A teacher that fails this often is no measure for its students.`]];
 }

@@ -1,62 +1,61 @@
 import { countOf, formatFigure } from "./format-figure.js";
-import type { Conclusion, RunReport, Series, Tone } from "./report-data.js";
+import { byTone, type Said } from "./order-conclusions.js";
+import type { Conclusion, RunReport, Series } from "./report-data.js";
 
 /** What a run's records say about it; of a run that has not begun nothing. */
 export function concludeRun(run: RunReport): Conclusion[] {
   if (run.state === "not begun") return [];
-  const say = (tone: Tone, text: string): Conclusion => ({ tone, about: run.name, text });
   const warnings = run.events.filter(({ kind, message }) => kind === "warning" && message.startsWith("health"));
   const numLost = Object.values(run.series).reduce((sum, { numNotFinite }) => sum + numNotFinite, 0);
-  return [
-    ...concludeEnd(run).map(([tone, text]) => say(tone, text)),
+  const said: readonly Said[] = [
+    concludeEnd(run),
     ...(warnings.length === 0
       ? []
-      : [say("broken", `The health watch spoke ${times(warnings.length)}, last: ${warnings.at(-1)!.message}`)]),
+      : [["warning", `The health watch spoke ${times(warnings.length)}, last: ${warnings.at(-1)!.message}`] as const]),
     ...(numLost === 0
       ? []
       : [
-          say(
-            "broken",
+          [
+            "warning",
             `Of the recorded figures, ${numLost} ${numLost === 1 ? "is no finite number" : "are no finite numbers"}.`,
-          ),
+          ] as const,
         ]),
-    ...concludeAgreement(run).map(([tone, text]) => say(tone, text)),
+    concludeAgreement(run),
   ];
+  return [...said].sort(byTone).map(([tone, text]) => ({ tone, about: run.name, text }));
 }
 
 const times = (count: number): string => (count === 1 ? "once" : `${count} times`);
 
-type Said = readonly [Tone, string];
-
-function concludeEnd({ state, step, numSteps, failure, objective }: RunReport): readonly Said[] {
+function concludeEnd({ state, step, numSteps, failure, objective }: RunReport): Said {
   const of = numSteps === undefined ? "" : ` of ${numSteps}`;
   switch (state) {
     case "completed":
-      return [["note", `The ${objective} run was completed after ${countOf(step, "step")}.`]];
+      return ["note", `The ${objective} run was completed after ${countOf(step, "step")}.`];
     case "interrupted":
-      return [["open", `The ${objective} run was interrupted after step ${step}${of}.`]];
+      return ["open", `The ${objective} run was interrupted after step ${step}${of}.`];
     case "failed":
-      return [["broken", `The ${objective} run failed after step ${step}${of}${failure ? `: ${failure}` : "."}`]];
+      return ["broken", `The ${objective} run failed after step ${step}${of}${failure ? `: ${failure}` : "."}`];
     default:
-      return [["note", `The ${objective} run is at step ${step}${of}; it is still going on, or was killed.`]];
+      return ["note", `The ${objective} run is at step ${step}${of}; it is still going on, or was killed.`];
   }
 }
 
 /** The last measurement at the fewest steps, beside the first. */
-function concludeAgreement({ series, objective }: RunReport): readonly Said[] {
+function concludeAgreement({ series, objective }: RunReport): Said {
   if (objective === "flow matching") {
-    return [["note", "A loss of flow matching has a floor that is not 0: it does not say how good the policy is."]];
+    return ["note", "A loss of flow matching has a floor that is not 0: it does not say how good the policy is."];
   }
   const explained = series["eval/noise_explained_1"];
   const last = lastOf(explained);
   if (explained === undefined || last === undefined) {
-    return [["open", "Agreement with the teacher was not measured while it trained: its loss alone proves nothing."]];
+    return ["open", "Agreement with the teacher was not measured while it trained: its loss alone proves nothing."];
   }
   const first = explained.values.find((value) => value !== null);
   const course = first === undefined || explained.steps.length < 2 ? "" : `, from ${formatFigure(first!)} at first`;
   const text = `On held-out episodes one Euler step explains ${formatFigure(last)} of the response to the noise${course}`;
-  if (last > 0.5) return [["note", `${text} (1 is a perfect copy, 0 is as good as ignoring the noise).`]];
-  return [["broken", `${text}: ${last > 0 ? "much of the variety is lost" : "worse than ignoring the noise"}.`]];
+  if (last > 0.5) return ["note", `${text} (1 is a perfect copy, 0 is as good as ignoring the noise).`];
+  return ["warning", `${text}: ${last > 0 ? "much of the variety is lost" : "worse than ignoring the noise"}.`];
 }
 
 const lastOf = (series: Series | undefined): number | undefined =>

@@ -1,25 +1,19 @@
 import { concludeComparison } from "./conclude-comparison.js";
 import { concludeRun } from "./conclude-run.js";
-import { countOf, formatShareInterval } from "./format-figure.js";
+import { asSentence, countOf, formatShareInterval } from "./format-figure.js";
 import type { Conclusion, EvaluationReport, ReportData, StageComparison, Tone } from "./report-data.js";
-
-/** Verdicts first, then what is open, then what else a reader should know. */
-const ORDER: readonly Tone[] = ["broken", "open", "kept", "note"];
 
 type Material = Pick<ReportData, "runs" | "comparisons" | "stageComparisons" | "evaluations">;
 
 /**
- * What the figures allow to be said, and what they do not, as sentences. Whatever was judged comes before what was only
- * measured, and within that the worst comes first.
+ * What the figures allow to be said, and what they do not, as sentences. Comparisons come first, as they judge; runs last.
  */
 export function conclude({ runs, comparisons, stageComparisons, evaluations }: Material): readonly Conclusion[] {
-  const sorted = (conclusions: readonly Conclusion[]): Conclusion[] =>
-    [...conclusions].sort((a, b) => ORDER.indexOf(a.tone) - ORDER.indexOf(b.tone));
   return [
-    ...comparisons.flatMap((report) => sorted(concludeComparison(report))),
-    ...stageComparisons.flatMap((report) => sorted(concludeStages(report))),
+    ...comparisons.flatMap(concludeComparison),
+    ...stageComparisons.flatMap(concludeStages),
     ...evaluations.flatMap(concludeEvaluation),
-    ...sorted(runs.flatMap(concludeRun)),
+    ...runs.flatMap(concludeRun),
   ];
 }
 
@@ -29,7 +23,7 @@ function concludeStages(stages: StageComparison): Conclusion[] {
   const rough =
     numEpisodes < 5 ? `, which come from ${countOf(numEpisodes, "episode")} alone: the figures are rough` : "";
   return [
-    ...findings.map((finding) => say("broken", asSentence(finding))),
+    ...findings.map((finding) => say("warning", asSentence(finding))),
     ...(findings.length > 0 ? [] : [say("note", "No stage lost variety, and each was closer at its fewest steps.")]),
     ...(isHeldOut
       ? [say("note", `Measured on ${numObservations} observations that no stage has learnt from${rough}.`)]
@@ -58,8 +52,3 @@ function concludeEvaluation({
   }
   return conclusions;
 }
-
-const asSentence = (text: string): string => {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
-};

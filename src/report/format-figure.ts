@@ -1,5 +1,7 @@
 import type { Interval } from "../eval/index.js";
 
+const MINUS = "\u2212";
+
 /** `71 %`, `0.4 %`: no more digits than a share of some hundred things has. */
 export const formatShare = (share: number): string => {
   const percent = 100 * share;
@@ -14,16 +16,22 @@ export const formatShareInterval = (interval: Interval): string =>
 /** `+3.0 points`, `-12 points` */
 export const formatPoints = (difference: number): string => {
   const points = 100 * difference;
-  return `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1).replace(/\.0$/, "")} points`;
+  return `${points < 0 ? MINUS : "+"}${Math.abs(points).toFixed(1).replace(/\.0$/, "")} points`;
 };
 
 /** Three significant digits, without an exponent where that is readable. */
 export const formatFigure = (value: number): string => {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  if (value !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2);
-  return String(Number(value.toPrecision(3)));
+  const isExtreme = value !== 0 && (size < 1e-3 || size >= 1e5);
+  return (isExtreme ? value.toExponential(2) : String(Number(value.toPrecision(3)))).replaceAll("-", MINUS);
 };
 
 /** `1 step`, `10 steps` */
 export const countOf = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+/** A remark as a sentence of its own. */
+export function asSentence(text: string): string {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}

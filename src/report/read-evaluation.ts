@@ -3,8 +3,16 @@ import { wilsonInterval } from "../eval/statistics/wilson-interval.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 import { readJson } from "../support/read-json.js";
 import { flattenSettings } from "./flatten-settings.js";
-import { LATENCY, ROLLOUT_SUMMARY } from "./read-comparison.js";
 import type { EvaluationReport } from "./report-data.js";
+
+const count = z.int().min(0);
+const milliseconds = z.looseObject({
+  medianMs: z.number(),
+  p95Ms: z.number(),
+  minMs: z.number(),
+  maxMs: z.number(),
+  numCalls: count,
+});
 
 /** LeRobot's part, and ours where it is. */
 const EVAL_INFO = z.looseObject({
@@ -18,9 +26,8 @@ const EVAL_INFO = z.looseObject({
     .looseObject({
       status: z.enum(["partial", "complete"]),
       settings: z.record(z.string(), z.unknown()),
-      summary: ROLLOUT_SUMMARY,
-      latency: LATENCY.nullish(),
-      videos: z.array(z.string()).optional(),
+      summary: z.looseObject({ modes: z.record(z.string(), count) }),
+      latency: z.looseObject({ total: milliseconds, parts: z.record(z.string(), milliseconds) }).optional(),
     })
     .optional(),
 });
@@ -44,7 +51,7 @@ export async function readEvaluation(path: string, folder: string, name: string)
   const numSuccesses = successes.filter((success) => success).length;
   const success = wilsonInterval(numSuccesses, successes.length);
   return {
-    videos: reflow?.videos ?? tasks.flatMap(({ metrics }) => metrics.video_paths ?? []),
+    videos: tasks.flatMap(({ metrics }) => metrics.video_paths ?? []),
     evaluation: {
       name,
       folder,

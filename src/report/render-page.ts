@@ -6,7 +6,7 @@ import type { PageContent } from "./report-data.js";
 const PAGE = new URL("../../dist/report/page.html", import.meta.url);
 
 /** Stands in the page where its content goes. */
-const PLACE = "__REFLOW_REPORT_CONTENT__";
+const PLACE = '"__REFLOW_REPORT_CONTENT__"';
 
 /** @throws CheckpointError if the page was not built */
 export async function readPage(): Promise<string> {

@@ -42,8 +42,11 @@ export interface PageContent {
   readonly live?: { readonly url: string; readonly intervalMs: number };
 }
 
-/** `kept` and `broken` judge a bound that was stated beforehand; `open` is what the data cannot decide. */
-export type Tone = "kept" | "broken" | "open" | "note";
+/**
+ * `kept` and `broken` judge a bound that was stated beforehand, `open` is what the data cannot decide, `warning` what speaks against the
+ * policy without a bound.
+ */
+export type Tone = "kept" | "broken" | "warning" | "open" | "note";
 
 export interface Conclusion {
   readonly tone: Tone;

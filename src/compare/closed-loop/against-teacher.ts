@@ -2,6 +2,8 @@ import { countModes, modeDistance, modeEntropy } from "../../env/index.js";
 import { bootstrapInterval, mcnemarTest, meanOf } from "../../eval/index.js";
 import { deriveSeed } from "../../support/derive-seed.js";
 import type { ClosedLoopRow } from "../comparison.js";
+import { LEAST_OF_BOOTSTRAP } from "../few-observations.js";
+import { pairedDifference } from "./paired-difference.js";
 
 type Outcome = ClosedLoopRow["episodes"][number];
 
@@ -28,10 +30,9 @@ export function againstTeacher(row: ClosedLoopRow, teacherRow: ClosedLoopRow, se
     pairs.map(({ teacher }) => teacher.success),
     pairs.map(({ own }) => own.success),
   );
-  const differences = pairs.map(({ teacher, own }) => Number(own.success) - Number(teacher.success));
   return {
     ...test,
-    differenceInterval: bootstrapInterval(differences, meanOf, { seed: deriveSeed(seed, "difference") }),
+    differenceInterval: pairedDifference(test),
     ...varietyOf(pairs, Object.keys(row.summary.modes), deriveSeed(seed, "variety")),
   };
 }
@@ -49,7 +50,8 @@ function varietyOf(pairs: readonly Pair[], modes: readonly string[], seed: numbe
   const bothSucceeded = pairs.filter(({ teacher, own }) => teacher.success && own.success);
   return {
     entropyShare: entropyShare(pairs),
-    entropyShareInterval: bootstrapInterval(pairs, entropyShare, { seed }),
+    entropyShareInterval:
+      pairs.length < LEAST_OF_BOOTSTRAP ? undefined : bootstrapInterval(pairs, entropyShare, { seed }),
     modeDistance: modeDistance(countsOf(pairs.map(({ own }) => own)), countsOf(pairs.map(({ teacher }) => teacher))),
     sameMode: meanOf(bothSucceeded.map(({ teacher, own }) => Number(teacher.mode === own.mode))),
   };

@@ -14,6 +14,7 @@ import {
 import { deriveSeed } from "../../support/derive-seed.js";
 import type { HostArray } from "../../support/host-array.js";
 import type { OfflineRow } from "../comparison.js";
+import { LEAST_OF_BOOTSTRAP } from "../few-observations.js";
 import { hostRows } from "./host-rows.js";
 
 /** What samples are held against; arrays are float32 `[O, K, A, M]`. */
@@ -58,26 +59,27 @@ export function offlineRow({
   const hasDistances = samples.shape[1]! >= LEAST_NOISES_OF_DISTANCES;
   const split = (measure: (samples: HostArray, reference: HostArray) => number) =>
     hasDistances ? splitDistance(samples, teacher.converged, measure, deriveSeed(seed, "split")) : undefined;
-  const bootstrap = { seed: deriveSeed(seed, "bootstrap") };
+  const interval = <T>(observations: readonly T[], statistic: (drawn: readonly T[]) => number | undefined) =>
+    observations.length < LEAST_OF_BOOTSTRAP
+      ? undefined
+      : bootstrapInterval(observations, statistic, { seed: deriveSeed(seed, "bootstrap") });
   const between = betweenModes(samples, teacher.converged);
   return {
     policy,
     numSteps,
     self: measureAgreement(samples, converged),
     teacher: measureAgreement(samples, teacher.converged),
-    noiseExplainedInterval: bootstrapInterval(
+    noiseExplainedInterval: interval(
       agreementSums(samples, teacher.converged),
       (drawn) => agreementOf(drawn).noiseExplained,
-      bootstrap,
     ),
     deployed: measureAgreement(samples, teacher.deployed),
     executed: measureAgreement(executed(samples), executed(teacher.converged)),
     errorPerDimension: errorPerDimension(toRobotUnits(samples), teacher.robot),
     modes: compareModes(samples, teacher.converged),
-    betweenModesBeyondTeacher: bootstrapInterval(
+    betweenModesBeyondTeacher: interval(
       between.map((share, o) => share - teacher.deployedBetween[o]!),
       meanOf,
-      bootstrap,
     ),
     energyDistance: split(energyDistance),
     slicedWasserstein: split((a, b) => slicedWasserstein(a, b, { seed: deriveSeed(seed, "directions") })),

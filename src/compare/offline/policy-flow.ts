@@ -34,7 +34,7 @@ export function policyFlow(policy: SmolVLAPolicy, items: readonly DatasetItem[])
 }
 
 /** Normalised samples `[O, K, A, M]` as the robot gets them. */
-export function toRobotUnits({ processors, config }: SmolVLAPolicy, samples: HostArray): HostArray {
+function toRobotUnits({ processors, config }: SmolVLAPolicy, samples: HostArray): HostArray {
   const [O, K, ...chunk] = samples.shape as [number, number, number, number];
   const chunks = hostArray(samples.dtype, [O * K, ...chunk], samples.data);
   const robot = runPostprocessor(

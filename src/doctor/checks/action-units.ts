@@ -10,7 +10,7 @@ export const actionUnits: Check = {
   id: "action-units",
   title: "The student gives normalised actions, as its teacher does",
   needs: ["student", "dataset", "teacher network", "student network"],
-  after: [...AFTER_STUDENT],
+  after: AFTER_STUDENT,
   run: (examination) => {
     const { teacher, student } = examination;
     const { numSteps } = student!.config!;

@@ -73,6 +73,6 @@ export const CHECKS: readonly Check[] = [
   studentTime,
   noiseResponse,
   spread,
-  studentSteps,
   agreement,
+  studentSteps,
 ];

@@ -5,9 +5,19 @@ export const AFTER_TEACHER = [
   "dataset-statistics",
   "teacher-statistics",
   "normalization-modes",
+  "aloha",
   "images",
   "language",
   "teacher-weights",
+] as const;
+
+/** Faults after which a network cannot be asked, or not as its folder says. */
+export const AFTER_NETWORK = [
+  ...AFTER_TEACHER,
+  "student-statistics",
+  "student-features",
+  "student-settings",
+  "student-weights",
 ] as const;
 
 /** The same for a student beside its teacher. */
@@ -16,7 +26,6 @@ export const AFTER_STUDENT = [
   "same-statistics",
   "student-features",
   "student-settings",
-  "aloha",
   "lineage",
   "student-weights",
   "teacher-time",

@@ -7,6 +7,7 @@ import { sawRealNoiseAlone } from "../../train/padded-noise.js";
 import { type Check, fault, figure, ok, skipped, warning } from "../check.js";
 import { meanSquare } from "../examination.js";
 import type { Patient } from "../patient.js";
+import { AFTER_TEACHER } from "./order.js";
 import { weightsOf } from "./weights.js";
 
 const NO_PADDING = "all action dimensions are the robot's own";
@@ -29,7 +30,7 @@ export const noiseWidth: Check = {
           "It has learnt from zeros where policies are given noise, which shakes its actions. Draw noise in the full width, for " +
             "teacher and student alike, and train again",
         )
-      : ok(`columns of all ${maxActionDim} dimensions changed alike`);
+      : ok(`not only columns of the ${numReal} real dimensions of ${maxActionDim} have changed, or none has`);
   },
 };
 
@@ -49,7 +50,7 @@ export const paddedLoss: Check = {
     const { numSteps } = student!.config!;
     const evidence = isLeftOut
       ? `of action_out_proj, only rows of the ${numReal} real dimensions have changed; num_steps is ${numSteps}`
-      : "rows of real and padded dimensions changed alike";
+      : "not only rows of the real dimensions have changed, or none has";
     return isLeftOut && numSteps > 1
       ? warning(
           evidence,
@@ -78,7 +79,7 @@ export const paddedOutput: Check = {
   id: "padded-output",
   title: "The teacher's output in padded action dimensions was trained towards 0",
   needs: ["dataset", "teacher network"],
-  after: ["dataset-features", "teacher-statistics", "teacher-weights"],
+  after: [...AFTER_TEACHER, "teacher-time"],
   run: (examination) => {
     const { policy, config } = examination.teacher;
     if (!hasPadding(examination.teacher)) return ok(NO_PADDING);

@@ -65,7 +65,7 @@ export const studentSteps: Check = {
   id: "student-steps",
   title: "The student is not worse with its num_steps than with one",
   needs: NEEDS,
-  after: [...AFTER_STUDENT, ...KNOWN_CAUSES, "noise-response"],
+  after: [...AFTER_STUDENT, ...KNOWN_CAUSES, "noise-response", "agreement"],
   run: (examination) => {
     const { numSteps } = examination.student!.config!;
     const [one, many] = [agreementsAt(examination, 1), agreementsAt(examination, numSteps)];

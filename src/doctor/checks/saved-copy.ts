@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { CheckpointError } from "../../support/errors.js";
 import { checkStepZero } from "../../train/step-zero-gate.js";
 import { type Check, fault, ok } from "../check.js";
+import { AFTER_TEACHER } from "./order.js";
 
 export const savedCopy: Check = {
   id: "saved-copy",
   title: "An untouched copy of the teacher, saved and loaded again, does what the teacher does",
   needs: ["teacher network"],
-  after: ["teacher-weights", "teacher-statistics", "normalization-modes", "dataset-features", "language"],
+  after: AFTER_TEACHER,
   run: async (examination) => {
     const policy = examination.teacher.policy!;
     const scratch = await mkdtemp(join(tmpdir(), "reflow-doctor-"));

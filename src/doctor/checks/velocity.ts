@@ -59,7 +59,7 @@ export const teacherTime: Check = {
   id: "teacher-time",
   title: "The teacher's time runs from noise at 1 to actions at 0",
   needs: ["dataset", "teacher network"],
-  after: [...AFTER_TEACHER],
+  after: AFTER_TEACHER,
   run: (examination) => direction(examination, examination.teacher),
 };
 

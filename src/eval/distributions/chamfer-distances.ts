@@ -1,5 +1,6 @@
 import type { HostArray } from "../../support/host-array.js";
 import { chunksOf, expectComparable } from "../samples/expect-samples.js";
+import { meanOf } from "../statistics/mean-of.js";
 import { distanceBetween } from "./distance-between.js";
 
 /** How far samples and reference are from each other's nearest, in the units of one entry of a chunk. */
@@ -38,11 +39,9 @@ export function chamferDistances(samples: HostArray, reference: HostArray): Cham
         nearestY[j] = Math.min(nearestY[j]!, distance);
       }
     }
-    toReference += meanOf(nearestX);
-    toSamples += meanOf(nearestY);
+    toReference += meanOf(nearestX)!;
+    toSamples += meanOf(nearestY)!;
   }
   const scale = x.numObservations * Math.sqrt(x.numEntries);
   return { toReference: toReference / scale, toSamples: toSamples / scale };
 }
-
-const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -20,7 +20,7 @@ import { demonstrations } from "../couplings/demonstrations.js";
 import { stored } from "../couplings/stored.js";
 import { type TeacherOptions, teacherPairs } from "../couplings/teacher.js";
 import { truncated } from "../couplings/truncated.js";
-import { withFullNoise } from "../couplings/with-full-noise.js";
+import { withCheckedPairs } from "../couplings/with-checked-pairs.js";
 import { withRealData } from "../couplings/with-real-data.js";
 import type { PairSet } from "../pairs/pair-set.js";
 import { perturbStates } from "./perturb-state.js";
@@ -100,7 +100,7 @@ export function reflow(config: TrainConfig, parts: ReflowParts): VelocityMatchin
 function couplingOf(config: TrainConfig, { teacher, sharesContext, seed, stored: kept }: ReflowParts): Coupling {
   const { truncateShare, annealSteps, real, pairUses, bufferBatches, noisesPerObservation } = config.reflow;
   const options = teacherOptions(config, teacher, sharesContext);
-  let coupling: Coupling = withFullNoise(
+  let coupling: Coupling = withCheckedPairs(
     kept
       ? stored({ ...kept, numNoises: noisesPerObservation, truncateShare, device: teacher.device })
       : teacherPairs(options),
