@@ -54,6 +54,11 @@ const SCHEMA = z.strictObject({
     .strictObject({
       n_episodes: count.default(100).describe("episodes of each policy and number of steps (100)"),
       batch_size: count.default(50).describe("episodes side by side (50)"),
+      max_episodes_rendered: z
+        .int()
+        .min(0)
+        .default(2)
+        .describe("videos of the first episodes of each policy and number of steps; 0 for none (2)"),
     })
     .prefault({}),
   latency_calls: z
@@ -112,6 +117,8 @@ export interface CompareConfig {
   readonly environment: { readonly type: string; readonly options: Readonly<Record<string, unknown>> } | undefined;
   readonly numEpisodes: number;
   readonly batchSize: number;
+  /** of each policy and number of steps */
+  readonly numVideos: number;
   readonly latencyCalls: number;
   readonly seed: number;
   readonly device: string | undefined;
@@ -185,6 +192,7 @@ export async function readCompareSettings(args: readonly string[]): Promise<Comp
     environment: env && { type, options: camelKeys(options) as Readonly<Record<string, unknown>> },
     numEpisodes: rollouts.n_episodes,
     batchSize: rollouts.batch_size,
+    numVideos: rollouts.max_episodes_rendered,
     margins: camelKeys(margins),
     reportFile: report ?? undefined,
   };

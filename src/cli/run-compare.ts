@@ -21,7 +21,7 @@ import { resolveFolder } from "../hub/resolve-folder.js";
 import { loadProcessorPipeline } from "../policy/processors/load-pipeline.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { writeReport } from "../report/index.js";
-import { expectFit, policyLatency } from "../rollout/index.js";
+import { episodeVideoPath, expectFit, policyLatency, writeEpisodeVideo } from "../rollout/index.js";
 import { actionDim } from "../smolvla/config.js";
 import { deriveSeed } from "../support/derive-seed.js";
 import { ConfigError, isUserError } from "../support/errors.js";
@@ -75,7 +75,7 @@ export async function runCompare(config: CompareConfig, options: CompareRunOptio
     const comparison = await runComparison({
       comparison: folder.unfinished ?? plan.comparison,
       offline: plan.dataset && (await offlineRequest(config, plan, plan.dataset, options)),
-      closedLoop: config.environment && closedLoopRequest(config, plan, config.environment, options),
+      closedLoop: config.environment && closedLoopRequest(config, plan, config.environment, folderPath, options),
       save: (found) => folder.save(found),
       signal: options.signal,
     });
@@ -212,9 +212,10 @@ function closedLoopRequest(
   config: CompareConfig,
   { comparison, numActionSteps }: Plan,
   { type, options }: NonNullable<CompareConfig["environment"]>,
+  folder: string,
   { onProgress }: CompareRunOptions,
 ): NonNullable<ComparisonRun["closedLoop"]> {
-  const { numEpisodes, batchSize, seed, latencyCalls: numCalls } = config;
+  const { numEpisodes, batchSize, numVideos, seed, latencyCalls: numCalls } = config;
   const make = () => makeEnvironment(type, options);
   return {
     open: async (compared) => {
@@ -228,6 +229,15 @@ function closedLoopRequest(
     },
     makeEnvironment: make,
     ...{ numEpisodes, batchSize, seed, numActionSteps },
+    record: async (policy, numSteps, episodes) => {
+      const videos: string[] = [];
+      for (const episode of episodes.slice(0, numVideos)) {
+        const video = join("videos", `${policy}_${numSteps}`, episodeVideoPath(type, episode.index));
+        await writeEpisodeVideo(join(folder, video), episode, make());
+        videos.push(video);
+      }
+      return videos;
+    },
     onProgress: (policy, numSteps, done) =>
       onProgress(`${policy}, ${numSteps} ${numSteps === 1 ? "step" : "steps"}: ${done} of ${numEpisodes} episodes`),
   } satisfies Partial<ClosedLoopRequest>;

@@ -250,6 +250,14 @@ export const FOLDER_FAULTS: readonly FolderFault[] = [
     ({ teacher }) => editText(join(teacher, "config.json"), '"num_steps": 10', '"num_steps": 1'),
     NO_STUDENT,
   ),
+  doctor("a student hardly depends on its noise", "noise-response", async ({ teacher, student }) => {
+    // A teacher that leaves a fifth of the noise in its actions, beside a policy that takes it out.
+    await editTensors(weights(teacher), (name, tensor) =>
+      name.startsWith("model.action_out_proj.") ? mapEntries(tensor, (value) => 0.8 * value) : tensor,
+    );
+    await cp(weights(TEACHER), weights(student));
+    rmSync(join(student, "reflow.json"));
+  }),
   doctor("pairs were made with a single step", "pair-steps", ({ student }) =>
     editJson(join(student, "reflow.json"), (json) => {
       (json.pairs as Record<string, unknown>).numSteps = 1;

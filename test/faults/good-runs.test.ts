@@ -42,12 +42,9 @@ describe("students", () => {
     ["computed in bfloat16", "--precision=bf16"],
     ["of a moving average", "--ema.decay=0.9"],
     ["measured on held-out episodes", "--eval_freq=3", "--held_out.num_observations=2", "--held_out.num_noises=4"],
-    ["of another network than their teacher's", "--policy.student_init=vlm", "--steps=1"],
   ])("%s", async (name, ...flags) => {
     const student = await train(name, ...REFLOW, ...flags);
-    // A fresh expert has not come near its teacher after a step.
-    const expected = flags.includes("--policy.student_init=vlm") ? ["agreement"] : [];
-    expect((await alarms({ student })).map(({ id }) => id)).toEqual(expected);
+    expect(await alarms({ student })).toEqual([]);
   });
 
   it("of a second round, beside the first one's student", async () => {

@@ -26,9 +26,9 @@ const NUM_STEPS = 100;
 const LEARNING_RATE = 5e-4;
 
 type Couple = Coupling["couple"];
-export const couplingOf = (couple: Couple, numNoises = 1): Coupling => ({ numNoises, couple, dispose: () => {} });
+const couplingOf = (couple: Couple, numNoises = 1): Coupling => ({ numNoises, couple, dispose: () => {} });
 
-export const pairsOf = (teacher: SmolVLAPolicy, numNoises = 1): Coupling =>
+const pairsOf = (teacher: SmolVLAPolicy, numNoises = 1): Coupling =>
   teacherPairs(teacherOf(teacher.model, teacher.config, { numNoises }));
 
 /** Real pairs with a change. */
@@ -39,14 +39,14 @@ const changedPairs = (
 
 /** As reflow draws times here: U-shaped, a quarter of them at 1. */
 const MIXED = withAtoms(timeLawByName("u_shaped"), [1], 0.25);
-export const atAllTimes = {
+const atAllTimes = {
   times: (numSamples: number, generator: Generator) => sampleTime(MIXED, numSamples, generator),
 };
 
 const NUM_TOGETHER = 4;
 
 /** Actions nearer to the mean over the noises of their observation. */
-export const contracted = (teacher: SmolVLAPolicy, kept: number): Coupling =>
+const contracted = (teacher: SmolVLAPolicy, kept: number): Coupling =>
   couplingOf((...args) => {
     const { noise, actions } = pairsOf(teacher, NUM_TOGETHER).couple(...args);
     const [, ...shape] = actions.shape;
@@ -112,7 +112,6 @@ export const STUDENTS = {
     atAllTimes,
   ),
   "robot's units": followed(inRobotUnits),
-  "mean actions": (teacher) => trainStudent(teacher, contracted(teacher, 0), 150, 1e-3, atAllTimes),
   "less variety": followed((teacher) => contracted(teacher, 0.4), atAllTimes),
   "self-taught": selfTaught,
 } satisfies Record<string, Train>;
@@ -149,7 +148,6 @@ export const TRAINED_FAULTS: readonly TrainedFault[] = [
     names: "action-units",
     student: "robot's units",
   },
-  { fault: "a student ignores its noise", who: "doctor", names: "noise-response", student: "mean actions" },
   { fault: "a student has lost variety", who: "doctor", names: "spread", student: "less variety" },
   {
     fault: "a student was distilled too long for the ten steps that it takes",
@@ -171,6 +169,5 @@ export const TRAINED_FAULTS: readonly TrainedFault[] = [
     student: "mirrored",
   },
   { fault: "a student is its own teacher", who: "health", names: "drift-from-teacher", student: "self-taught" },
-  { fault: "a student begins to ignore its noise", who: "health", names: "noise-ignored", student: "mean actions" },
   { fault: "a student loses variety", who: "health", names: "spread-lost", student: "less variety" },
 ];

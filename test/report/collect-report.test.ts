@@ -1,5 +1,5 @@
 /** Which folders are reported, and what is said of them. */
-import { appendFileSync, chmodSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { RunEvent } from "../../src/records/run-event.js";
@@ -100,7 +100,7 @@ describe("folders", () => {
 describe("damaged files", () => {
   it.each([
     ["cut", (file: string) => truncateSync(file, 100), "expected JSON, got something else"],
-    ["of another format", (file: string) => writeFileSync(file, '{"format":"other"}'), "at format"],
+    ["of another format", (file: string) => writeFileSync(file, '{"format":"other"}'), "format"],
     ["without a part", (file: string) => writeFileSync(file, '{"format":1}'), "num_observations"],
   ])("%s are named, and the rest is reported", async (_, damage, message) => {
     const folder = temporaryFolder();
@@ -114,7 +114,7 @@ describe("damaged files", () => {
         message: expect.stringContaining(join(comparison, "comparison.json")),
       },
     ]);
-    expect(problems[0]!.message).toContain(message.replace("at format", "format"));
+    expect(problems[0]!.message).toContain(message);
     expect(runs).toHaveLength(1);
     await expect(collect([comparison])).rejects.toThrow(
       "report: expected at least one file that can be read, got none",
@@ -159,7 +159,7 @@ describe("a run", () => {
       ["start", false],
     ]);
     expect([run!.state, run!.objective, run!.numSteps]).toEqual(["killed or running", "distillation", 40]);
-    expect(conclusions.map(({ text }) => text).join("\n")).toMatch(/health watch spoke once.*\n[^]*at step 20 of 40/);
+    expect(conclusions.map(({ text }) => text).join("\n")).toMatch(/health watch spoke once[\s\S]*at step 20 of 40/);
   });
 
   it("with a torn last line is shown up to it, and the line is named", async () => {
@@ -242,7 +242,6 @@ describe("clips", () => {
   };
 
   it("are embedded whole, also from a folder that was moved", async () => {
-    const { readFileSync } = await import("node:fs");
     const folder = withClips((videos) => {
       writeFileSync(join(videos, "one.mp4"), readFileSync(VIDEO));
       return ["outputs/elsewhere/videos/one.mp4"];
@@ -284,6 +283,6 @@ describe("clips", () => {
 it.skipIf(process.getuid?.() === 0)("a folder that cannot be read is named", async () => {
   const folder = temporaryFolder();
   chmodSync(folder, 0o000);
-  await expect(collect([folder])).rejects.toThrow(/cannot be read|expected/);
+  await expect(collect([folder])).rejects.toThrow(/cannot be read \(EACCES/);
   chmodSync(folder, 0o700);
 });

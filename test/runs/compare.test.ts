@@ -58,6 +58,14 @@ describe("a comparison", () => {
     });
   });
 
+  it("has videos of the first episodes of every row", () => {
+    const { comparison } = unbroken;
+    const videos = comparison.closedLoop!.rows.flatMap((row) => row.videos);
+    expect(videos).toHaveLength(2 * comparison.closedLoop!.rows.length);
+    expect(videos).toContain("videos/one_1/avoiding_0/eval_episode_1.mp4");
+    for (const video of videos) expect(existsSync(join(root, "unbroken", video))).toBe(true);
+  });
+
   it("is a file of JSON without null, and with the measures that have a value", () => {
     const text = readFileSync(fileIn(join(root, "unbroken")), "utf8");
     expect(text).not.toMatch(/\bnull\b/);

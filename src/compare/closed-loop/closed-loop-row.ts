@@ -15,6 +15,8 @@ export interface RowParts {
   readonly modes: readonly string[];
   readonly latency: Latency | undefined;
   readonly seconds: number;
+  /** files, relative to the comparison's folder */
+  readonly videos: readonly string[];
 }
 
 /** Episodes of one policy with one number of steps, without what compares them. */
@@ -27,7 +29,6 @@ export const closedLoopRow = ({ episodes, numEpisodes, modes, ...rest }: RowPart
     success,
     points: states.map((state) => [rounded(state[0] ?? 0), rounded(state[1] ?? 0)] as const),
   })),
-  videos: [],
 });
 
 /** Four decimals: a tenth of a millimetre, where positions are metres. */

@@ -31,6 +31,8 @@ export interface ClosedLoopRequest {
   readonly seed: number;
   /** rows that are not wanted, because an earlier comparison has them */
   readonly isDone: (policy: string, numSteps: number) => boolean;
+  /** shows episodes of a complete row; @returns files, relative to the comparison's folder. None if left out */
+  readonly record?: ((policy: string, numSteps: number, episodes: readonly Episode[]) => Promise<string[]>) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((policy: string, numSteps: number, numDone: number) => void) | undefined;
 }
@@ -78,7 +80,18 @@ async function measureRow(
     request.onProgress?.(name, numSteps, episodes.length);
   }
   const seconds = (performance.now() - began) / 1000;
-  const latency = episodes.length < numEpisodes ? undefined : measureLatency(numSteps);
+  const isComplete = episodes.length === numEpisodes;
+  const latency = isComplete ? measureLatency(numSteps) : undefined;
+  const videos = isComplete ? await request.record?.(name, numSteps, episodes) : undefined;
   const { modes } = makeEnvironment();
-  return closedLoopRow({ policy: name, numSteps, episodes, numEpisodes, modes, latency, seconds });
+  return closedLoopRow({
+    policy: name,
+    numSteps,
+    episodes,
+    numEpisodes,
+    modes,
+    latency,
+    seconds,
+    videos: videos ?? [],
+  });
 }

@@ -1,3 +1,4 @@
+import { configWarnings } from "../../smolvla/config.js";
 import { type Check, fault, type Outcome, ok, warning } from "../check.js";
 import type { Patient } from "../patient.js";
 
@@ -7,11 +8,12 @@ const WHOLE =
 
 function outcomeOf({ policy, problems, folder, report }: Patient): Outcome {
   if (policy === undefined) return fault(problems.join("; ") || `${folder} cannot be loaded`, WHOLE);
-  const notes = [...policy.warnings];
-  if (notes.length > 0) return warning(notes.join("; "), "Remove the settings if they are not meant");
+  const unused = configWarnings(policy.config);
+  if (unused.length > 0)
+    return warning(unused.join("; "), "Remove the settings from config.json if they are not meant");
   const weights = report?.weights;
   const size = weights && `${weights.numParameters.toLocaleString("en-US")} parameters`;
-  return ok(`${folder} is whole${size ? `: ${size}` : ""}`);
+  return ok([`${folder} is whole${size ? `: ${size}` : ""}`, ...policy.migrationWarnings].join("; "));
 }
 
 export const teacherFiles: Check = {

@@ -33,7 +33,7 @@ export const noiseResponse: Check = {
   },
 };
 
-/** Of the teacher's: what published work stops at, and what is more than a solver's error. */
+/** Of the teacher's solved flow: what published work stops at; and so much below the teacher as it is deployed. */
 const KEPT = 0.9;
 const CLEARLY = 0.05;
 
@@ -44,9 +44,10 @@ export const spread: Check = {
   after: [...AFTER_STUDENT, ...KNOWN_CAUSES, "noise-response"],
   run: (examination) => {
     const { numSteps } = examination.student!.config!;
-    const { student, teacher } = agreementsAt(examination, numSteps);
-    const [mine, theirs] = [student.spreadRatio, teacher.spreadRatio];
-    const evidence = `at ${steps(numSteps)} ${shown(mine)} of the teacher's solved flow; the teacher itself with as many ${shown(theirs)}`;
+    const usual = examination.teacher.config!.numSteps;
+    const mine = agreementsAt(examination, numSteps).student.spreadRatio;
+    const theirs = agreementsAt(examination, usual).teacher.spreadRatio;
+    const evidence = `at ${steps(numSteps)} ${shown(mine)} of the teacher's solved flow; the teacher itself at ${steps(usual)} ${shown(theirs)}`;
     return mine !== undefined && mine < KEPT && mine < (theirs ?? 1) - CLEARLY
       ? warning(
           evidence,

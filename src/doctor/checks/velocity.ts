@@ -10,8 +10,8 @@ import { AFTER_STUDENT, AFTER_TEACHER } from "./order.js";
 
 /** Without 0, where velocities of any flow are guesses. */
 const TIMES = [1, 0.75, 0.5, 0.25] as const;
-/** Of the target's mean square: a policy that explains more than this goes the right way. */
-const MUCH = 0.3;
+/** Of the error by the right reading: another fits better for certain. A policy that knows nothing fits none. */
+const CLEARLY = 0.85;
 
 /** In which of four ways of reading time and velocity a policy's answers fit noise and demonstrations best. */
 function readings(examination: Examination, { policy, config }: Patient): Record<string, number> {
@@ -43,10 +43,10 @@ const MEANINGS: Readonly<Record<string, string>> = {
 
 function direction(examination: Examination, patient: Patient): Outcome {
   const errors = readings(examination, patient);
-  const [best] = Object.entries(errors).reduce((least, one) => (one[1] < least[1] ? one : least));
+  const [best, least] = Object.entries(errors).reduce((one, other) => (other[1] < one[1] ? other : one));
   const list = Object.entries(errors).map(([name, error]) => `${name} ${figure(error)}`);
   const evidence = `unexplained part of noise - actions, by reading: ${list.join(", ")}`;
-  return best === "right" || errors.right! < MUCH
+  return least >= CLEARLY * errors.right!
     ? ok(evidence)
     : fault(
         `${evidence}: ${MEANINGS[best]}`,
