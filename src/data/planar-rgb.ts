@@ -17,3 +17,16 @@ export function planarFromPacked(packed: Uint8Array, width: number, height: numb
   }
   return { dtype: "uint8", shape: [3, height, width], data };
 }
+
+/** Planes uint8 `[3, height, width]` as packed RGB, `height * width` triples. */
+export function packedFromPlanar({ data, shape }: HostArray): Uint8Array {
+  const plane = shape[1]! * shape[2]!;
+  const planes = data as Uint8Array;
+  const packed = new Uint8Array(3 * plane);
+  for (let i = 0, at = 0; i < plane; i++, at += 3) {
+    packed[at] = planes[i]!;
+    packed[at + 1] = planes[i + plane]!;
+    packed[at + 2] = planes[i + 2 * plane]!;
+  }
+  return packed;
+}

@@ -1,7 +1,7 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { DATASET_VIDEO, Mp4Encoder, type VideoFormat } from "../mp4-encoder.js";
 import type { NodeAv } from "../node-av-decoder.js";
-import { Av1Encoder, type VideoFormat } from "./av1-encoder.js";
 import { concatenateVideos, type VideoPart } from "./concatenate-videos.js";
 import { FIRST_FILE, type FilePosition, nextFile, pathOfFile } from "./file-position.js";
 import { syncFile } from "./sync-file.js";
@@ -31,7 +31,7 @@ export interface VideoPlace {
 export class VideoTrack {
   readonly #av: NodeAv;
   readonly #options: VideoTrackOptions;
-  #encoder: Av1Encoder | undefined;
+  #encoder: Mp4Encoder | undefined;
   #position = FIRST_FILE;
   #parts: VideoPart[] = [];
   #sizeBytes = 0;
@@ -45,7 +45,7 @@ export class VideoTrack {
 
   /** @param packed RGB, `[height, width, 3]` */
   add(packed: Uint8Array): void {
-    this.#encoder ??= new Av1Encoder(this.#av, this.#episodePath, this.#options);
+    this.#encoder ??= new Mp4Encoder(this.#av, this.#episodePath, this.#options, DATASET_VIDEO);
     this.#encoder.add(packed);
     this.#numFrames++;
   }

@@ -1,10 +1,11 @@
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { BROWSER_VIDEO, Mp4Encoder } from "../../data/mp4-encoder.js";
+import { packedFromPlanar } from "../../data/planar-rgb.js";
 import { temporaryPathBeside } from "../../support/atomic-file.js";
 import { ConfigError, isUserError, messageOf, ShapeError } from "../../support/errors.js";
 import type { HostArray } from "../../support/host-array.js";
-import { H264Encoder } from "./h264-encoder.js";
 import { loadVideoEncoder } from "./load-video-encoder.js";
 
 /**
@@ -18,15 +19,15 @@ import { loadVideoEncoder } from "./load-video-encoder.js";
 export async function writeVideo(file: string, frames: Iterable<HostArray>, fps: number): Promise<void> {
   const av = await loadVideoEncoder();
   const temporary = temporaryPathBeside(file);
-  let encoder: H264Encoder | undefined;
+  let encoder: Mp4Encoder | undefined;
   try {
     await mkdir(dirname(file), { recursive: true });
     let first: HostArray | undefined;
     for (const frame of frames) {
       first ??= frame;
       const { width, height } = sizeOf(file, frame, first);
-      encoder ??= new H264Encoder(av, temporary, { width, height, fps });
-      encoder.add(frame);
+      encoder ??= new Mp4Encoder(av, temporary, { width, height, fps }, BROWSER_VIDEO);
+      encoder.add(packedFromPlanar(frame));
       await nextTurn(); // signals arrive here, and memory of FFmpeg's is given back
     }
     if (encoder === undefined) throw new ShapeError(`video ${file}: expected at least one frame, got none`);

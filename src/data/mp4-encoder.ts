@@ -1,23 +1,55 @@
 import type { CodecContext, FormatContext, Frame, Packet, SoftwareScaleContext, Stream } from "node-av/lib";
-import { checkResult, type NodeAv } from "../node-av-decoder.js";
+import { checkResult, type NodeAv } from "./node-av-decoder.js";
 
-/** LeRobot's settings: a key frame in every two frames makes any frame cheap to reach. */
-const [GROUP_SIZE, QUALITY, PRESET] = [2, "30", "12"];
+/** How frames become a video; colours are yuv420p always. */
+export interface EncodingRecipe {
+  /** FFmpeg's name */
+  readonly encoder: "libsvtav1" | "libx264";
+  /** frames from one key frame to the next; the encoder's choice if left out */
+  readonly groupSize?: number;
+  readonly options: Readonly<Record<string, string>>;
+  /** of the mp4 file */
+  readonly muxer?: Readonly<Record<string, string>>;
+}
+
+/** LeRobot's datasets: a key frame in every two frames makes any frame cheap to reach. */
+export const DATASET_VIDEO: EncodingRecipe = {
+  encoder: "libsvtav1",
+  groupSize: 2,
+  options: { crf: "30", preset: "12" },
+};
+
+/**
+ * What every browser plays, its index in front. LeRobot's `write_video` gives the same format, through imageio; the preset takes
+ * a tenth of the default's time for pictures of few colours.
+ */
+export const BROWSER_VIDEO: EncodingRecipe = {
+  encoder: "libx264",
+  options: { crf: "25", preset: "veryfast" },
+  muxer: { movflags: "faststart" },
+};
+
+const ENCODERS = {
+  libsvtav1: ({ FF_ENCODER_LIBSVTAV1 }: NodeAv["constants"]) => FF_ENCODER_LIBSVTAV1,
+  libx264: ({ FF_ENCODER_LIBX264 }: NodeAv["constants"]) => FF_ENCODER_LIBX264,
+};
 
 /** Size and rate of a video. */
 export interface VideoFormat {
+  /** even for x264, which keeps colours for blocks of two by two */
   readonly width: number;
   readonly height: number;
+  /** frames per second, a whole number */
   readonly fps: number;
 }
 
 /**
- * Encodes frames into an mp4 as LeRobot 0.4.4 does: AV1 by SVT-AV1, yuv420p, crf 30, preset 12, groups of 2. Frame `i` is
- * shown at `i / fps`.
+ * Encodes frames into an mp4. Frame `i` is shown at `i / fps`.
  *
- * Every method runs to its end on the calling thread; the encoder has threads of its own.
+ * Every method runs to its end on the calling thread; the encoder has threads of its own. One of `finish` and `abandon` has to
+ * be called.
  */
-export class Av1Encoder {
+export class Mp4Encoder {
   readonly #av: NodeAv;
   readonly #format: FormatContext;
   readonly #codec: CodecContext;
@@ -31,7 +63,7 @@ export class Av1Encoder {
   #isOpen = true;
 
   /** @throws Error saying what is wrong if the file cannot be made or the encoder refuses the size */
-  constructor(av: NodeAv, path: string, size: VideoFormat) {
+  constructor(av: NodeAv, path: string, size: VideoFormat, recipe: EncodingRecipe) {
     const { lib, constants } = av;
     const { width, height, fps } = size;
     this.#av = av;
@@ -43,8 +75,8 @@ export class Av1Encoder {
     this.#rgb = new lib.Frame();
     this.#yuv = new lib.Frame();
     try {
-      const encoder = lib.Codec.findEncoderByName(constants.FF_ENCODER_LIBSVTAV1);
-      if (encoder === null) throw new Error("this FFmpeg has no encoder libsvtav1");
+      const encoder = lib.Codec.findEncoderByName(ENCODERS[recipe.encoder](constants));
+      if (encoder === null) throw new Error(`this FFmpeg has no encoder ${recipe.encoder}`);
       this.#check(this.#format.allocOutputContext2(null, "mp4", `file:${path}`), "an mp4 cannot be made");
       this.#check(this.#format.openOutputSync(), "it cannot be opened for writing");
       this.#codec.allocContext3(encoder);
@@ -53,19 +85,21 @@ export class Av1Encoder {
       this.#codec.pixelFormat = constants.AV_PIX_FMT_YUV420P;
       this.#codec.timeBase = new lib.Rational(1, fps);
       this.#codec.framerate = new lib.Rational(fps, 1);
-      this.#codec.gopSize = GROUP_SIZE;
+      if (recipe.groupSize !== undefined) this.#codec.gopSize = recipe.groupSize;
       this.#codec.setFlags(constants.AV_CODEC_FLAG_GLOBAL_HEADER);
       // Not as a dictionary: node-av frees one that is given to open2Sync twice.
-      this.#check(this.#codec.setOption("crf", QUALITY), "its quality cannot be set");
-      this.#check(this.#codec.setOption("preset", PRESET), "its preset cannot be set");
+      for (const [name, value] of Object.entries(recipe.options)) {
+        this.#check(this.#codec.setOption(name, value), `its ${name} cannot be set`);
+      }
       this.#check(
         this.#codec.open2Sync(encoder, null),
-        `the AV1 encoder refuses ${width}x${height} at ${fps} frames/s`,
+        `${recipe.encoder} refuses ${width}x${height} at ${fps} frames/s`,
       );
       this.#stream = this.#format.newStream(encoder);
       this.#stream.timeBase = this.#codec.timeBase;
       this.#check(this.#stream.codecpar.fromContext(this.#codec), "its parameters cannot be used");
-      this.#check(this.#format.writeHeaderSync(), "its header cannot be written");
+      const muxer = recipe.muxer && lib.Dictionary.fromObject(recipe.muxer);
+      this.#check(this.#format.writeHeaderSync(muxer), "its header cannot be written");
       this.#packet.alloc();
       this.#scaler.allocContext();
       this.#scaler.setOption("sws_flags", "bilinear");
