@@ -72,13 +72,16 @@ export async function runCompare(config: CompareConfig, options: CompareRunOptio
   const { fingerprint } = plan.comparison;
   const folder = await openComparisonFolder(folderPath, { fingerprint: fingerprint!, overwrite: config.overwrite });
   try {
-    const comparison = await runComparison({
-      comparison: folder.unfinished ?? plan.comparison,
-      offline: plan.dataset && (await offlineRequest(config, plan, plan.dataset, options)),
-      closedLoop: config.environment && closedLoopRequest(config, plan, config.environment, folderPath, options),
-      save: (found) => folder.save(found),
-      signal: options.signal,
-    });
+    const comparison =
+      folder.known?.status === "complete"
+        ? folder.known
+        : await runComparison({
+            comparison: folder.known ?? plan.comparison,
+            offline: plan.dataset && (await offlineRequest(config, plan, plan.dataset, options)),
+            closedLoop: config.environment && closedLoopRequest(config, plan, config.environment, folderPath, options),
+            save: (found) => folder.save(found),
+            signal: options.signal,
+          });
     const reportFile = await reportOf(config, folderPath, options);
     const files = [folder.file, ...(reportFile === undefined ? [] : [reportFile])];
     const wasInterrupted = comparison.status === "partial";

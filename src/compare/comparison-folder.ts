@@ -11,8 +11,8 @@ import { readComparison } from "./read-comparison.js";
 /** The folder of a comparison, reserved for one process until it is released. */
 export interface ComparisonFolder {
   readonly file: string;
-  /** an unfinished comparison of the same settings and policies, to be continued */
-  readonly unfinished: Comparison | undefined;
+  /** what is known already of the same settings and policies */
+  readonly known: Comparison | undefined;
   /** replaces the file in one step */
   save(comparison: Comparison): Promise<void>;
   release(): void;
@@ -35,7 +35,7 @@ export async function openComparisonFolder(
   { fingerprint, overwrite }: ComparisonFolderOptions,
 ): Promise<ComparisonFolder> {
   const file = join(path, COMPARISON_FILE);
-  const unfinished = existsSync(file) ? await whatToContinue(path, file, fingerprint, overwrite) : undefined;
+  const known = existsSync(file) ? await whatIsKnown(path, file, fingerprint, overwrite) : undefined;
   try {
     await mkdir(path, { recursive: true });
   } catch (error) {
@@ -57,10 +57,10 @@ export async function openComparisonFolder(
       );
     }
   };
-  return { file, unfinished, save, release };
+  return { file, known, save, release };
 }
 
-async function whatToContinue(
+async function whatIsKnown(
   path: string,
   file: string,
   fingerprint: string,
@@ -71,16 +71,11 @@ async function whatToContinue(
   }
   if (overwrite) return undefined;
   const found = await readComparison(file);
-  if (found.status === "complete") {
-    throw new CheckpointError(
-      `compare: ${path} already holds a finished comparison. Pass --overwrite=true to measure anew in its place, or another ` +
-        "--output_dir",
-    );
-  }
   if (found.fingerprint === fingerprint) return found;
+  const isFinished = found.status === "complete";
   throw new CheckpointError(
-    `compare: ${path} holds an unfinished comparison of other settings, policies or data. Give the same again to continue it, ` +
-      "--overwrite=true to start in its place, or another --output_dir",
+    `compare: ${path} holds ${isFinished ? "a finished" : "an unfinished"} comparison of other settings, policies or data. ` +
+      `Give the same again to ${isFinished ? "see" : "continue"} it, --overwrite=true to start in its place, or another --output_dir`,
   );
 }
 

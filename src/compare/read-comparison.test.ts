@@ -67,7 +67,7 @@ describe("the folder of a comparison", () => {
     await expect(open("one", true)).rejects.toThrow(/already comparing in/);
     folder.release();
     expect(await readComparison(folder.file)).toMatchObject({ status: "complete" });
-    await expect(open("one")).rejects.toThrow("already holds a finished comparison");
+    await expect(open("one")).rejects.toThrow("holds a finished comparison of other settings");
     (await open("one", true)).release();
   });
 
@@ -77,10 +77,10 @@ describe("the folder of a comparison", () => {
     folder.release();
     await expect(open("unfinished", false, "b")).rejects.toThrow("unfinished comparison of other settings");
     const again = await open("unfinished");
-    expect(again.unfinished).toMatchObject({ status: "partial", fingerprint: "a" });
+    expect(again.known).toMatchObject({ status: "partial", fingerprint: "a" });
     again.release();
     const anew = await open("unfinished", true);
-    expect(anew.unfinished).toBeUndefined();
+    expect(anew.known).toBeUndefined();
     anew.release();
   });
 

@@ -2,6 +2,7 @@
 import { rmSync, truncateSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
+import type { HostArray } from "../../src/support/host-array.js";
 import { readSafetensors } from "../../src/support/safetensors.js";
 import { TEACHER } from "../runs/training-run.js";
 import {
@@ -251,11 +252,17 @@ export const FOLDER_FAULTS: readonly FolderFault[] = [
     NO_STUDENT,
   ),
   doctor("a student hardly depends on its noise", "noise-response", async ({ teacher, student }) => {
-    // A teacher that leaves a fifth of the noise in its actions, beside a policy that takes it out.
-    await editTensors(weights(teacher), (name, tensor) =>
-      name.startsWith("model.action_out_proj.") ? mapEntries(tensor, (value) => 0.8 * value) : tensor,
-    );
+    // A teacher that leaves a third of the noise in real dimensions, beside a policy that takes nearly all of it out.
+    const isReal = (i: number, { shape: [, width = 1] }: HostArray): boolean => i < 3 * width;
+    const scaled = (path: string, factors: { readonly real: number; readonly padded: number }) =>
+      editTensors(path, (name, tensor) =>
+        name.startsWith("model.action_out_proj.")
+          ? mapEntries(tensor, (value, i) => value * (isReal(i, tensor) ? factors.real : factors.padded))
+          : tensor,
+      );
+    await scaled(weights(teacher), { real: 0.65, padded: 1 });
     await cp(weights(TEACHER), weights(student));
+    await scaled(weights(student), { real: 1, padded: 1.001 });
     rmSync(join(student, "reflow.json"));
   }),
   doctor("pairs were made with a single step", "pair-steps", ({ student }) =>

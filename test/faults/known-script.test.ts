@@ -60,7 +60,7 @@ it("is told of its statistics first, then of each other fault that its files and
     "noise-width: fault",
     "padded-loss: warning",
   ]);
-  expect(found[0]!.evidence).toContain("observation.state.mean for MEAN_STD in policy_preprocessor step 5");
+  expect(found[0]!.evidence).toContain("observation.state.min for MIN_MAX in policy_preprocessor step 5");
   expect(found[0]!.remedy).toContain("Take the teacher's processors with their state files");
   expect((await readSafetensors(join(student, "model.safetensors"))).size).toBe(124);
 });

@@ -3,10 +3,11 @@ import { entryWeights, l2, sampleNoise, sampleTime, timeLawByName, withAtoms } f
 import { runPostprocessor } from "../../src/policy/processors/run-pipeline.js";
 import type { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import { actionDim } from "../../src/smolvla/config.js";
+import { drawInitialExpert } from "../../src/smolvla/load.js";
 import {
   add,
   constantPad,
-  type Generator,
+  Generator,
   meanOver,
   mulScalar,
   repeatInterleave,
@@ -42,6 +43,10 @@ const MIXED = withAtoms(timeLawByName("u_shaped"), [1], 0.25);
 const atAllTimes = {
   times: (numSamples: number, generator: Generator) => sampleTime(MIXED, numSamples, generator),
 };
+
+/** At time 1 the target of noise and these is `actions - noise`. */
+const beyond = (teacher: SmolVLAPolicy): Coupling =>
+  changedPairs(teacher, ({ noise, actions }) => ({ noise, actions: sub(mulScalar(noise, 2), actions) }));
 
 const NUM_TOGETHER = 4;
 
@@ -79,6 +84,12 @@ function selfTaught(teacher: SmolVLAPolicy): Promise<TrainedStudent> {
   return trainStudent(start, pairsOf(start), NUM_STEPS, LEARNING_RATE, atAllTimes);
 }
 
+async function untrained(teacher: SmolVLAPolicy): Promise<TrainedStudent> {
+  using generator = new Generator(4);
+  const model = teacher.model.withExpert(drawInitialExpert(teacher, generator), teacher.config);
+  return { student: teacher.with({ model }), losses: [], firstGradients: new Map() };
+}
+
 const realEntries = ({ config }: SmolVLAPolicy): Tensor =>
   entryWeights({
     chunkSize: config.chunkSize,
@@ -104,9 +115,7 @@ export const STUDENTS = {
   "real loss alone": (teacher) =>
     followed(pairsOf, { ...atAllTimes, loss: { distance: l2, weights: realEntries(teacher) } })(teacher),
   overwritten: followed((teacher) => changedPairs(teacher, ({ actions }) => ({ noise: actions, actions })), atAllTimes),
-  mirrored: followed((teacher) =>
-    changedPairs(teacher, ({ noise, actions }) => ({ noise, actions: sub(mulScalar(noise, 2), actions) })),
-  ),
+  mirrored: (teacher) => trainStudent(teacher, beyond(teacher), 150, LEARNING_RATE),
   swapped: followed(
     (teacher) => changedPairs(teacher, ({ noise, actions }) => ({ noise: actions, actions: noise })),
     atAllTimes,
@@ -114,6 +123,7 @@ export const STUDENTS = {
   "robot's units": followed(inRobotUnits),
   "less variety": followed((teacher) => contracted(teacher, 0.4), atAllTimes),
   "self-taught": selfTaught,
+  untrained,
 } satisfies Record<string, Train>;
 
 export interface TrainedFault extends Fault {
@@ -154,6 +164,12 @@ export const TRAINED_FAULTS: readonly TrainedFault[] = [
     who: "doctor",
     names: "student-steps",
     student: "distilled",
+  },
+  {
+    fault: "a student with a fresh expert was hardly trained",
+    who: "doctor",
+    names: "agreement",
+    student: "untrained",
   },
   { fault: "a student was its own teacher", who: "doctor", names: "agreement", student: "self-taught" },
   {

@@ -57,13 +57,13 @@ describe("the live page", () => {
       mayAsk: (asked) => asked.startsWith(url),
     });
     const { page } = opened;
-    expect(await page.locator("#summary").innerText()).toContain(`Waiting for ${folder} to be written.`);
+    expect(await page.locator("#summary").textContent()).toContain(`Waiting for ${folder} to be written.`);
 
     const lines = recordLines(plausibleRecords()).split(/(?<=\n)/);
     mkdirSync(folder);
     writeFileSync(join(folder, "records.jsonl"), lines.slice(0, 30).join(""));
     await page.waitForSelector("#loss svg");
-    expect(await page.locator("#summary").innerText()).not.toContain("Waiting");
+    expect(await page.locator("#summary").textContent()).not.toContain("Waiting");
 
     await page.locator("#agreement-curves").getByRole("button", { name: "5 Euler steps" }).click();
     await page.getByRole("searchbox").fill("seed");
@@ -71,19 +71,19 @@ describe("the live page", () => {
     const place = await page.locator("#loss-by-time h4").evaluate((title) => title.getBoundingClientRect().top);
     const torn = lines[30]!.slice(0, 40);
     appendFileSync(join(folder, "records.jsonl"), torn);
-    await page.waitForFunction("document.querySelector('#events').innerText.includes('no record')");
+    await page.locator("#events", { hasText: "no record" }).waitFor();
     appendFileSync(join(folder, "records.jsonl"), lines[30]!.slice(40) + lines.slice(31).join(""));
-    await page.waitForFunction("document.querySelector('#training').innerText.includes('completed')");
-    expect(await page.locator("#events").innerText()).not.toContain("no record");
-    expect(await page.locator("section[aria-label='Training runs'] tbody").innerText()).toContain("6000 of 6000");
+    await page.locator("#training", { hasText: "completed" }).waitFor();
+    expect(await page.locator("#events").textContent()).not.toContain("no record");
+    expect(await page.locator("section[aria-label='Training runs'] tbody").textContent()).toContain("6000 of 6000");
 
     expect(await page.locator("#loss-by-time h4").evaluate((title) => title.getBoundingClientRect().top)).toBeCloseTo(
       place,
       -2,
     );
-    expect(await page.locator("#agreement-curves button[aria-pressed=false]").innerText()).toBe("5 Euler steps");
+    expect(await page.locator("#agreement-curves button[aria-pressed=false]").textContent()).toBe("5 Euler steps");
     expect(await page.getByRole("searchbox").inputValue()).toBe("seed");
-    expect(await page.locator(".live").innerText()).toBe("Live");
+    expect(await page.locator(".live").textContent()).toBe("Live");
     expect(opened.complaints).toEqual([]);
 
     await stop();

@@ -129,10 +129,16 @@ describe("a comparison", () => {
     expect(out).toContain(fileIn(join(root, "unbroken")));
   });
 
-  it("is not repeated in its folder unless it is asked to be", async () => {
-    const { code, err } = await runCompareCommand(...flags, `--output_dir=${join(root, "unbroken")}`);
+  it("that is there is shown again, not measured again, and never lost to other settings", async () => {
+    const folder = join(root, "unbroken");
+    const again = await runCompareCommand(...flags, `--output_dir=${folder}`);
+    expect([again.code, again.out]).toEqual([0, unbroken.out]);
+    expect(await readComparison(fileIn(folder))).toEqual(unbroken.comparison);
+    const { code, err } = await runCompareCommand(...flags, "--seed=5", `--output_dir=${folder}`);
     expect(code).toBe(1);
-    expect(err).toContain("already holds a finished comparison. Pass --overwrite=true");
+    expect(err).toContain(
+      "holds a finished comparison of other settings, policies or data. Give the same again to see it",
+    );
   });
 
   it("of samples alone, or of closed loops alone, holds that part", async () => {

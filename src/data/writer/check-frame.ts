@@ -1,5 +1,6 @@
 import { DatasetError } from "../../support/errors.js";
 import type { HostArray } from "../../support/host-array.js";
+import { packedFromPlanar } from "../planar-rgb.js";
 import type { CameraFeature, NumbersFeature, RecordedFeature } from "./recorded-feature.js";
 
 /** One frame to record. */
@@ -99,10 +100,5 @@ function checkPicture(
     throw new DatasetError(`${where}: expected shape ${last} or ${first}, got ${shape} with ${data.length} entries`);
   }
   // As stock LeRobot does, three rows of three pixels are taken for channel first.
-  if (shape !== first) return Uint8Array.from(data);
-  const [plane, packed] = [width * height, new Uint8Array(data.length)];
-  for (let i = 0; i < plane; i++) {
-    for (let c = 0; c < 3; c++) packed[3 * i + c] = data[c * plane + i]!;
-  }
-  return packed;
+  return shape === first ? packedFromPlanar(value) : Uint8Array.from(data);
 }

@@ -35,6 +35,9 @@ export const noiseResponse: Check = {
 
 /** Of the teacher's solved flow: what published work stops at; and so much below the teacher as it is deployed. */
 const KEPT = 0.9;
+/** Good policies of one or two steps keep 0.88; of few noises that is measured as anything from 0.8. */
+const KEPT_BY_FEW = 0.75;
+const FEW_STEPS = 4;
 const CLEARLY = 0.05;
 
 export const spread: Check = {
@@ -48,7 +51,7 @@ export const spread: Check = {
     const mine = agreementsAt(examination, numSteps).student.spreadRatio;
     const theirs = agreementsAt(examination, usual).teacher.spreadRatio;
     const evidence = `at ${steps(numSteps)} ${shown(mine)} of the teacher's solved flow; the teacher itself at ${steps(usual)} ${shown(theirs)}`;
-    return mine !== undefined && mine < KEPT && mine < (theirs ?? 1) - CLEARLY
+    return mine !== undefined && mine < (numSteps > FEW_STEPS ? KEPT : KEPT_BY_FEW) && mine < (theirs ?? 1) - CLEARLY
       ? warning(
           evidence,
           "Variety, and rare ways with it, are being lost. Give the teacher more solver steps (policy.reflow_num_inference_steps), mix " +
