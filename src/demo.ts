@@ -1,142 +1,154 @@
 /**
- * The main job on data that comes with the package: straighten a small SmolVLA teacher on a small LeRobot dataset, and
- * show how far teacher and student are from the teacher's own converged solution at few steps.
+ * The whole story on a laptop: demonstrations of the built-in world, a first flow that is trained on them, its straightening and
+ * a one-step policy, all of them driven and compared, and a page about it. It gives the commands that a user would.
  *
- * `npm run demo` sets everything up and runs this.
+ * `npm run demo` sets everything up and runs this; `npm run demo -- --quick` a short version. What is finished is not done again.
  */
-import { rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { runTraining } from "./cli/run-training.js";
+import { parseArgs } from "node:util";
+import { COMMANDS } from "./cli/all-commands.js";
+import { formatError, runCommandLine } from "./cli/command-line.js";
+import { packageVersion } from "./cli/package-version.js";
+import { formatDuration } from "./cli/progress.js";
 import { formatTable } from "./cli/table.js";
-import { collate, LeRobotDataset } from "./data/index.js";
-import { type AgreementRow, agreementTable } from "./eval/index.js";
-import type { ProcessorBatch } from "./policy/processors/run-pipeline.js";
-import { SmolVLAPolicy } from "./policy/smolvla-policy.js";
-import { isUserError } from "./support/errors.js";
+import { type ClosedLoopRow, COMPARISON_FILE, type Comparison, readComparison } from "./compare/index.js";
 import { setNumThreads } from "./torch/index.js";
-import { parseTrainConfig } from "./train/config.js";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const TINY = join(ROOT, "test", "fixtures", "tiny-smolvla");
-const TEACHER = join(TINY, "teacher");
-const DATASET = join(TINY, "dataset-v3.0");
-const OUTPUT = join(ROOT, "outputs", "demo");
+const EXAMPLE = join(ROOT, "examples", "avoiding");
 
-/** The student never sees these episodes; both policies are measured on them. */
-const HELD_OUT_EPISODES = [8, 9];
-const TRAINING_EPISODES = [0, 1, 2, 3, 4, 5, 6, 7];
+interface Version {
+  readonly folder: string;
+  readonly title: string;
+  readonly numDemonstrations: number;
+  /** settings over those of the example's pipeline */
+  readonly pipeline: readonly string[];
+  /** settings of the comparison */
+  readonly comparison: readonly string[];
+}
 
-/**
- * Times are drawn in a U, with a quarter at time 1 exactly, which is all that a one-step policy sees (the defaults). The
- * teacher is asked about states around the few that were recorded, and the robot's own dimensions have nine tenths of the
- * loss. Of each observation come three pairs, each used twice. The learning rate is that of a small network trained
- * briefly; a real SmolVLA takes the preset of its round.
- */
-const SETTINGS = {
-  policy: {
-    type: "smolvla",
-    use_reflow: true,
-    teacher_model_path: TEACHER,
-    reflow_num_inference_steps: 40,
-    optimizer_lr: 1e-3,
-    scheduler_warmup_steps: 100,
-    scheduler_decay_lr: 1e-5,
-  },
-  dataset: { repo_id: "demo/tiny", root: DATASET, episodes: TRAINING_EPISODES },
-  reflow: { state_noise: 0.5, noises_per_observation: 3, pair_uses: 2, loss: { padded_share: 0.1 } },
-  eval_freq: 0, // the table at the end measures on episodes that are held out here
-  output_dir: OUTPUT,
-  overwrite: true,
-  batch_size: 16,
-  steps: 1000,
-  save_freq: 1000,
-  log_freq: 200,
-  num_workers: 1,
+const WHOLE: Version = {
+  folder: "demo",
+  title: "about 13 minutes on two cores",
+  numDemonstrations: 480,
+  pipeline: [],
+  comparison: ["--eval.n_episodes=500", "--num_observations=64", "--reference_steps=50"],
 };
 
-const NUM_OBSERVATIONS = 24;
-const NUM_NOISES = 16;
-const NUM_STEPS = [1, 2, 5, 10];
-const NUM_REFERENCE_STEPS = 100;
+const QUICK: Version = {
+  folder: "demo-quick",
+  title: "about 3 minutes on two cores. Its policies are hardly trained",
+  numDemonstrations: 120,
+  pipeline: [
+    ...["--stages.flow.steps=2000", "--stages.flow.policy.scheduler_decay_steps=2000"],
+    ...["--stages.reflow.steps=500", "--stages.distill.steps=400"],
+  ],
+  comparison: ["--eval.n_episodes=100", "--num_observations=16", "--reference_steps=25", "--path_steps=50"],
+};
 
-/** Frames spread evenly over the held-out episodes. */
-async function heldOutObservations(): Promise<ProcessorBatch> {
-  await using dataset = await LeRobotDataset.open({ root: DATASET, episodes: HELD_OUT_EPISODES });
-  const frames = Array.from({ length: NUM_OBSERVATIONS }, (_, i) =>
-    Math.floor((i * dataset.numFrames) / NUM_OBSERVATIONS),
-  );
-  const items = [];
-  for (const frame of frames) items.push(await dataset.item(frame));
-  return collate(items);
-}
+const STUDENTS = ["straight", "one-step"];
 
-const percent = (value: number | undefined): string => (value === undefined ? "-" : `${(100 * value).toFixed(1)} %`);
-const fixed = (value: number | undefined): string => (value === undefined ? "-" : value.toFixed(2));
-
-function printTable(rows: readonly AgreementRow[]): void {
-  const at = (name: string, numSteps: number): AgreementRow =>
-    rows.find((row) => row.name === name && row.numSteps === numSteps)!;
-  const cells = NUM_STEPS.map((numSteps) => {
-    const [teacher, student] = [at("teacher", numSteps), at("student", numSteps)];
-    return [
-      String(numSteps),
-      ...[teacher, student].flatMap((row) => [
-        percent(row.relativeError),
-        fixed(row.noiseExplained),
-        fixed(row.spreadRatio),
-      ]),
-    ];
-  });
-  const header = ["steps", "teacher: error", "explained", "spread", "student: error", "explained", "spread"];
-  console.log(formatTable(cells, { header, align: header.map(() => "right" as const) }));
-}
-
-async function demo(): Promise<void> {
-  console.log("Straightening a small SmolVLA policy (reflow) on a small LeRobot dataset.\n");
-  setNumThreads(1); // tensors this small are computed before a second thread is awake
-  const { config, warnings } = parseTrainConfig(SETTINGS);
-  const interrupt = new AbortController();
-  process.once("SIGINT", () => interrupt.abort());
-  await rm(OUTPUT, { recursive: true, force: true });
-  const wasInterrupted = await runTraining(config, {
-    warnings,
-    resume: undefined,
-    signal: interrupt.signal,
-    stream: process.stderr,
-  });
-  if (wasInterrupted) {
-    process.exitCode = 130;
-    return;
-  }
-  const folder = join(OUTPUT, "checkpoints", "last", "pretrained_model");
-  const teacher = await SmolVLAPolicy.load(TEACHER, { device: "cpu" });
-  const student = await SmolVLAPolicy.load(folder, { device: "cpu" });
-  const rows = agreementTable({
-    reference: teacher,
-    candidates: [
-      { name: "teacher", policy: teacher },
-      { name: "student", policy: student },
+/** The commands, as arguments of `reflow`. */
+function commandsOf({ numDemonstrations, pipeline, comparison }: Version, folder: string): (readonly string[])[] {
+  const place = (name: string): string => join(folder, name);
+  const [dataset, runs, compared] = [place("dataset"), place("pipeline"), place("comparison")];
+  const isRecorded = existsSync(join(dataset, "meta", "info.json"));
+  return [
+    ...(isRecorded
+      ? []
+      : [
+          [
+            ...["make-dataset", "--env.type=avoiding", "--env.image_size=32", `--episodes=${numDemonstrations}`],
+            `--output=${dataset}`,
+          ],
+        ]),
+    [
+      ...["pipeline", `--config_path=${join(EXAMPLE, "pipeline.yaml")}`, `--output_dir=${runs}`],
+      ...[`--dataset.root=${dataset}`, `--stages.flow.policy.vlm_model_name=${join(EXAMPLE, "base-vlm")}`],
+      ...pipeline,
     ],
-    observations: await heldOutObservations(),
-    numNoises: NUM_NOISES,
-    numStepsList: NUM_STEPS,
-    numReferenceSteps: NUM_REFERENCE_STEPS,
-    seed: 7,
-  });
-  console.log(
-    `\nAgreement with the teacher's own converged solution (${NUM_REFERENCE_STEPS} Euler steps) on ${NUM_OBSERVATIONS} frames of held-out ` +
-      `episodes,\n${NUM_NOISES} noises each, the same for both. error: relative, lower is better. explained: share of the\n` +
-      "teacher's response to the noise that is reproduced; 1 is a perfect copy, 0 is ignoring the noise. spread: 1 is right.\n",
-  );
-  printTable(rows);
-  console.log(`\nThe student is a LeRobot policy folder: ${folder}`);
+    [
+      "compare",
+      `--policies=teacher=${join(runs, "01-flow")},straight=${join(runs, "02-reflow")},one-step=${join(runs, "03-distill")}`,
+      ...["--num_steps=1,2,5,10", `--dataset.root=${dataset}`, "--env.type=avoiding", "--env.image_size=32"],
+      ...["--eval.batch_size=100", "--seed=1000", "--margins.between_modes=0.01", ...comparison],
+      `--output_dir=${compared}`,
+    ],
+    ["report", runs, compared, "-o", place("report.html")],
+  ];
 }
 
+const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
+
+/** What the demo is to show, and whether it did. */
+function findings({ closedLoop, offline, settings }: Comparison): readonly (readonly [string, string, boolean])[] {
+  const rows = closedLoop?.rows ?? [];
+  const rowOf = (policy: string, numSteps: number): ClosedLoopRow | undefined =>
+    rows.find((row) => row.policy === policy && row.numSteps === numSteps);
+  const successOf = (row: ClosedLoopRow | undefined): number => row?.summary.success?.value ?? Number.NaN;
+  const { deployedSteps } = settings;
+  const teacher = successOf(rowOf("teacher", deployedSteps));
+  const naive = rowOf("teacher", 1);
+  const naiveLoss = naive?.against?.differenceInterval?.high ?? Number.NaN;
+  const betweenModes = (policy: string): number =>
+    offline?.rows.find((row) => row.policy === policy && row.numSteps === 1)?.modes.betweenModes ?? Number.NaN;
+  return [
+    [`the teacher with ${deployedSteps} steps succeeds in 90 % or more`, percent(teacher), teacher >= 0.9],
+    ["the teacher with one step is clearly worse", percent(successOf(naive)), naiveLoss < 0],
+    ...STUDENTS.flatMap((name): [string, string, boolean][] => {
+      const row = rowOf(name, 1);
+      const share = row?.against?.entropyShare ?? Number.NaN;
+      return [
+        [`${name} with one step is within 2 points of it`, percent(successOf(row)), successOf(row) >= teacher - 0.02],
+        [`${name} keeps 95 % of the entropy of ways`, percent(share), share >= 0.95],
+        [
+          `${name} has 1 % of its samples or less between modes`,
+          percent(betweenModes(name)),
+          betweenModes(name) <= 0.01,
+        ],
+      ];
+    }),
+  ];
+}
+
+async function demo(version: Version): Promise<number> {
+  const folder = join(ROOT, "outputs", version.folder);
+  const began = performance.now();
+  const commands = commandsOf(version, folder);
+  console.log(`Straightening a robot policy, from demonstrations to one step: ${version.title}.`);
+  setNumThreads(1); // tensors this small are computed before a second thread is awake
+  for (const [i, command] of commands.entries()) {
+    console.log(`\n${i + 1} of ${commands.length}: reflow ${command.map((part) => relativeTo(part)).join(" ")}\n`);
+    const exitCode = await runCommandLine(command, COMMANDS, {
+      version: packageVersion,
+      write: (text) => process.stdout.write(text),
+      writeError: (text) => process.stderr.write(text),
+      isDebug: process.env.REFLOW_DEBUG === "1",
+    });
+    if (exitCode !== 0) return exitCode;
+  }
+  const comparison = await readComparison(join(folder, "comparison", COMPARISON_FILE));
+  const rows = findings(comparison).map(([claim, figure, isShown]) => [claim, figure, isShown ? "shown" : "not shown"]);
+  console.log(`\n${formatTable(rows)}\n`);
+  console.log(
+    `${formatDuration((performance.now() - began) / 1000)}. The page about it: ${join(folder, "report.html")}`,
+  );
+  console.log(
+    `The one-step policy, for LeRobot: ${join(folder, "pipeline", "03-distill", "checkpoints", "last", "pretrained_model")}`,
+  );
+  return 0;
+}
+
+const relativeTo = (part: string): string => part.replaceAll(`${ROOT}/`, relative(process.cwd(), ROOT));
+
+process.env.SVT_LOG ??= "0"; // the video encoder would print its settings for every episode
 try {
-  await demo();
+  const { values } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+  process.exitCode = await demo(values.quick ? QUICK : WHOLE);
 } catch (error) {
-  if (!isUserError(error)) throw error;
-  console.error(error.message);
-  process.exitCode = 1;
+  const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
+  console.error(isUsage ? `demo: ${(error as Error).message}` : formatError(error, process.env.REFLOW_DEBUG === "1"));
+  process.exitCode = isUsage ? 2 : 1;
 }

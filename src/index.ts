@@ -54,7 +54,7 @@ export {
   type RecordedFrame,
 } from "./data/writer/index.js";
 // What is wrong with a policy.
-export { CHECKS, type DiagnoseRequest, type Diagnosis, diagnose, type Verdict } from "./doctor/index.js";
+export { type DiagnoseRequest, type Diagnosis, diagnose, type Verdict } from "./doctor/index.js";
 // Built-in worlds, and policies in closed loop with them.
 export * from "./env/index.js";
 // Measures of trained policies.

@@ -74,6 +74,7 @@ const sizeOf = (svg: SVGSVGElement): { readonly width: number; readonly height: 
 
 function placed(svg: SVGSVGElement, x: number, y: number): SVGSVGElement {
   const copy = svg.cloneNode(true) as SVGSVGElement;
+  for (const pointed of copy.querySelectorAll("[aria-label=tip]")) pointed.remove();
   copy.setAttribute("x", String(x));
   copy.setAttribute("y", String(y));
   return copy;

@@ -2,12 +2,20 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { evalInfo } from "../rollout/index.js";
-import { writeFileAtomically } from "../support/atomic-file.js";
+import { removeLeftovers, writeFileAtomically } from "../support/atomic-file.js";
 import { ConfigError, messageOf } from "../support/errors.js";
+import { type LockWords, lockFile } from "../support/folder-lock.js";
 import { readJson } from "../support/read-json.js";
 
 /** Seconds between two writings of an evaluation that goes on. */
 const PERIOD_S = 2;
+
+const LOCK_WORDS: LockWords = {
+  command: "eval",
+  activity: "already writing an evaluation to",
+  option: "output_dir or output_file",
+  kind: "evaluation",
+};
 
 type Content = Omit<Parameters<typeof evalInfo>[0], "isPartial">;
 
@@ -19,13 +27,20 @@ export class EvalRecord {
   readonly file: string;
   #lastWritten = Number.NEGATIVE_INFINITY;
 
-  private constructor(file: string) {
+  /** lets others write the file */
+  readonly close: () => void;
+
+  private constructor(file: string, close: () => void) {
     this.file = file;
+    this.close = close;
   }
 
   /**
+   * Reserves the file for one process.
+   *
    * @param file of an evaluation; its folders are made
    * @throws ConfigError if nothing can be written there, or a complete evaluation would be replaced without being asked to
+   * @throws CheckpointError if another process writes it
    */
   static async open(file: string, overwrite: boolean): Promise<EvalRecord> {
     if (!overwrite && (await isWorthKeeping(file))) {
@@ -37,10 +52,11 @@ export class EvalRecord {
     try {
       await mkdir(dirname(file), { recursive: true });
       await access(dirname(file), constants.W_OK);
+      await removeLeftovers(file);
     } catch (error) {
       throw unwritable(file, error);
     }
-    return new EvalRecord(file);
+    return new EvalRecord(file, lockFile(file, LOCK_WORDS));
   }
 
   /** Notes what is known so far, unless that was done a moment ago. */

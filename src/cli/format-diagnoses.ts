@@ -23,13 +23,10 @@ export function formatDiagnoses(diagnoses: readonly Diagnosis[]): string {
   return sections.join("\n\n");
 }
 
-const formatFinding = ({ id, title, evidence, remedy }: Diagnosis): string =>
-  formatTable([
-    [id, ""],
-    ["  expected", title],
-    ["  found", evidence],
-    ...(remedy === undefined ? [] : [["  remedy", remedy]]),
-  ]);
+function formatFinding({ id, title, evidence, remedy }: Diagnosis): string {
+  const rows = [["expected", title], ["found", evidence], ...(remedy === undefined ? [] : [["remedy", remedy]])];
+  return `${id}\n${formatTable(rows).replaceAll(/^/gm, "  ")}`;
+}
 
 /** The same as plain data. */
 export const diagnosesJson = (diagnoses: readonly Diagnosis[]): unknown => ({

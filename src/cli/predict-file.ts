@@ -9,7 +9,7 @@ import { missingStatistics } from "../policy/processors/missing-statistics.js";
 import { type Prediction, type PredictOptions, SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import type { SmolVLAConfig } from "../smolvla/config.js";
 import type { Precision } from "../smolvla/precision.js";
-import { CheckpointError, ConfigError, type ConfigProblem, messageOf } from "../support/errors.js";
+import { CheckpointError, ConfigError, type ConfigProblem, isUserError, messageOf } from "../support/errors.js";
 import type { HostArray } from "../support/host-array.js";
 import { readSafetensors, sourceOf, writeSafetensors } from "../support/safetensors.js";
 import { formatTable } from "./table.js";
@@ -52,7 +52,9 @@ export async function predictFile(request: PredictRequest): Promise<PredictRepor
     const noise = chooseNoise(request, given ?? entries.get("noise"), policy.config, batchSize);
     const tasks = tasksFor(request.tasks, batchSize);
     const numSteps = request.numSteps ?? policy.config.numSteps;
-    const prediction = policy.predict({ arrays: observation.arrays, tasks }, { ...noise.start, numSteps });
+    const prediction = predictWith(folder, () =>
+      policy.predict({ arrays: observation.arrays, tasks }, { ...noise.start, numSteps }),
+    );
     await writePrediction(outputPath, prediction);
     const shape = `[${prediction.chunk.shape.join(", ")}]`;
     return {
@@ -77,6 +79,22 @@ export async function predictFile(request: PredictRequest): Promise<PredictRepor
   } finally {
     policy.dispose();
   }
+}
+
+/** @throws CheckpointError naming the policy that cannot act, or acts without numbers */
+function predictWith(folder: string, predict: () => Prediction): Prediction {
+  let prediction: Prediction;
+  try {
+    prediction = predict();
+  } catch (error) {
+    if (!isUserError(error)) throw error;
+    throw new CheckpointError(`${folder}: the policy cannot predict (${error.message})`, { cause: error });
+  }
+  if (prediction.robotChunk.data.every((action) => Number.isFinite(action))) return prediction;
+  throw new CheckpointError(
+    `${folder}: expected finite actions, got NaN or infinity, and nothing was written. Look for them in the policy's weights and ` +
+      `statistics (reflow doctor ${folder}), and in the observations`,
+  );
 }
 
 /** What can be seen to be wrong before anything is read. */

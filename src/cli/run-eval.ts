@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { makeEnvironment } from "../env/index.js";
+import { type Environment, makeEnvironment } from "../env/index.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import {
@@ -37,11 +37,24 @@ export interface Evaluated {
  * @throws ConfigError, CheckpointError, ... before the first episode for settings, a policy or a place that cannot be used
  */
 export async function runEvaluation(config: EvalConfig, options: EvalRunOptions): Promise<Evaluated> {
+  const world = makeEnvironment(config.environment.type, config.environment.options);
+  const record = await EvalRecord.open(evalPlaces(config).file, config.overwrite);
+  try {
+    return await evaluateInto(record, world, config, options);
+  } finally {
+    record.close();
+  }
+}
+
+async function evaluateInto(
+  record: EvalRecord,
+  world: Environment,
+  config: EvalConfig,
+  options: EvalRunOptions,
+): Promise<Evaluated> {
   const { environment, seed, numEpisodes, batchSize, latencyCalls: numCalls, maxEpisodesRendered } = config;
   const make = () => makeEnvironment(environment.type, environment.options);
-  const world = make();
   const places = evalPlaces(config);
-  const record = await EvalRecord.open(places.file, config.overwrite);
   if (maxEpisodesRendered > 0) await loadVideoEncoder();
   const policy = await SmolVLAPolicy.load(await findPolicyFolder(config.policy.path), {
     ...(config.policy.device === undefined ? {} : { device: config.policy.device }),

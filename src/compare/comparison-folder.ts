@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomically } from "../support/atomic-file.js";
+import { removeLeftovers, writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 import { lockFolder } from "../support/folder-lock.js";
 import { readJson } from "../support/read-json.js";
@@ -47,6 +47,12 @@ export async function openComparisonFolder(
     option: "--output_dir",
     kind: "comparison",
   });
+  try {
+    await removeLeftovers(file);
+  } catch (error) {
+    release();
+    throw new CheckpointError(`compare: ${path} cannot be used (${messageOf(error)})`);
+  }
   const save = async (comparison: Comparison): Promise<void> => {
     try {
       await writeFileAtomically(file, `${JSON.stringify(comparison)}\n`);

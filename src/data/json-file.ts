@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import type { z } from "zod";
 import { ConfigError, DatasetError, messageOf } from "../support/errors.js";
+import { parseJson } from "../support/parse-json.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 
 /** A dataset file's bytes, or undefined if there is no such file. */
@@ -32,13 +33,34 @@ export const isFolder = (path: string): Promise<boolean> =>
  * Python writes numbers that JSON does not have; they are read as the texts "NaN", "Infinity" and "-Infinity",
  * which `Number` understands. Texts that merely contain such a word are matched first and kept.
  */
-const quoteNonFinite = (json: string): string =>
-  json.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (token) => (token.startsWith('"') ? token : `"${token}"`));
+function quoteNonFinite(json: string): string {
+  const words = /"|-?Infinity|NaN/g;
+  const parts: string[] = [];
+  let copied = 0;
+  for (let found = words.exec(json); found !== null; found = words.exec(json)) {
+    if (found[0] === '"') {
+      words.lastIndex = endOfText(json, words.lastIndex);
+      continue;
+    }
+    parts.push(json.slice(copied, found.index), `"${found[0]}"`);
+    copied = words.lastIndex;
+  }
+  return parts.join("") + json.slice(copied);
+}
+
+/** Where a JSON text ends whose first letter stands at a place. A regular expression would run out of stack in a long one. */
+function endOfText(json: string, start: number): number {
+  for (let at = start; at < json.length; at++) {
+    if (json[at] === "\\") at++;
+    else if (json[at] === '"') return at + 1;
+  }
+  return json.length;
+}
 
 /** @throws DatasetError naming the file if the text is not JSON as Python writes it */
 export function parsePythonJson(text: string, path: string): unknown {
   try {
-    return JSON.parse(quoteNonFinite(text));
+    return parseJson(quoteNonFinite(text));
   } catch (error) {
     throw new DatasetError(`${path}: expected JSON, got a damaged file (${messageOf(error)})`);
   }

@@ -28,10 +28,31 @@ const describe = (value: unknown): string =>
  */
 export async function readNumericColumn(file: ParquetFile, feature: NumericFeature): Promise<NumericColumn> {
   const width = numElements(feature.shape);
-  const column = zerosOnHost(feature.hostDType, [file.numRows, ...frameShape(feature)]) as NumericColumn;
-  await file.readColumn(feature.name, width, (rows, rowStart) => fill(column, rows, rowStart, feature, file.path));
-  return column;
+  let column: NumericColumn | undefined;
+  const makeColumn = (): NumericColumn =>
+    zerosOnHost(feature.hostDType, [file.numRows, ...frameShape(feature)]) as NumericColumn;
+  await file.readColumn(feature.name, width, (rows, rowStart) => {
+    // Whatever shape is declared, there is a row of it before there is memory for all.
+    if (column === undefined) expectFrame(rows[0], rowStart, feature, file.path);
+    column ??= makeColumn();
+    fill(column, rows, rowStart, feature, file.path);
+  });
+  return column ?? makeColumn();
 }
+
+/** @throws DatasetError for a row that has not as many entries as a frame */
+function expectFrame(row: unknown, index: number, feature: NumericFeature, path: string): void {
+  let [count, value] = [1, row];
+  for (; isList(value); value = value[0]) count *= value.length;
+  if (count === numElements(feature.shape)) return;
+  throw misfit(row, index, feature, path);
+}
+
+const misfit = (value: unknown, row: number, { name, dtype, shape }: NumericFeature, path: string): DatasetError =>
+  new DatasetError(
+    `${path}: expected ${name} to be ${dtype} [${shape.join(", ")}] in row ${row}, ` +
+      `got ${isList(value) ? `a list of ${value.length}` : describe(value)}`,
+  );
 
 function fill(column: NumericColumn, rows: ColumnRows, rowStart: number, feature: NumericFeature, path: string): void {
   const { data } = column;
@@ -47,19 +68,14 @@ function fill(column: NumericColumn, rows: ColumnRows, rowStart: number, feature
     const size = shape[depth];
     if (size === undefined) {
       const converted = convert(value);
-      if (converted === undefined) throw misfit(value, row);
+      if (converted === undefined) throw misfit(value, row, feature, path);
       data[at++] = converted;
     } else if (isList(value) && value.length === size) {
       for (let i = 0; i < size; i++) visit(value[i], depth + 1, row);
     } else {
-      throw misfit(value, row);
+      throw misfit(value, row, feature, path);
     }
   };
-  const misfit = (value: unknown, row: number): DatasetError =>
-    new DatasetError(
-      `${path}: expected ${feature.name} to be ${feature.dtype} [${shape.join(", ")}] in row ${row}, ` +
-        `got ${isList(value) ? `a list of ${value.length}` : describe(value)}`,
-    );
   for (let i = 0; i < rows.length; i++) {
     const value = rows[i];
     // A scalar is declared as [1]; some writers store it as a list of one.

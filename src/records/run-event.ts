@@ -1,3 +1,5 @@
+import { parseJson } from "../support/parse-json.js";
+
 /**
  * What a run writes down about itself, one event per line of `records.jsonl`. Everything that is known about a run after
  * it has ended (curves, checkpoints, evaluations, why it stopped) is read from these lines.
@@ -91,7 +93,7 @@ export function recordToLine(record: RunRecord): string {
 export function recordFromLine(line: string): RunRecord | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseJson(line);
   } catch {
     return undefined;
   }

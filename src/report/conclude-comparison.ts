@@ -20,20 +20,37 @@ export function concludeComparison({ name, comparison }: ComparisonReport): Conc
   return [...concludeBest(comparison), ...sentences].map(([tone, text]) => ({ tone, about: name, text }));
 }
 
-/** What a reader wants to know first: how few steps will do. */
+/** What a reader wants to know first: how few steps will do, and whether that is certain. */
 function concludeBest({ verdicts, policies, margins }: Comparison): readonly Said[] {
-  const stated = `Margins stated beforehand: ${formatPoints(margins.success).slice(1)} of success, ${formatShare(margins.entropyShare)} of the entropy of ways, ${formatPoints(margins.betweenModes).slice(1)} of samples between modes.`;
+  const stated =
+    `Margins stated beforehand: ${formatPoints(margins.success).slice(1)} of success, ` +
+    `${formatShare(margins.entropyShare)} of the entropy of ways, ` +
+    `${formatPoints(margins.betweenModes).slice(1)} of samples between modes.`;
   if (verdicts.length === 0) return [["open", `${stated} Nothing was measured that could be held against them.`]];
-  const judged = policies.slice(1).flatMap(({ name }) => {
-    const own = verdicts.filter(({ policy }) => policy === name);
-    const kept = [...new Set(own.map(({ numSteps }) => numSteps))].filter((numSteps) =>
-      own.every((verdict) => verdict.numSteps !== numSteps || (verdict.isMet && verdict.isCertain !== false)),
-    );
-    return kept.length === 0 ? [] : [{ name, numSteps: Math.min(...kept) }];
-  });
-  if (judged.length === 0) return [["broken", `${stated} With no number of steps are all of them kept for certain.`]];
-  const best = judged.map(({ name, numSteps }) => `${name} with ${countOf(numSteps, "step")}`).join(", ");
-  return [["kept", `${stated} Fewest steps that keep all that was judged, as far as the intervals reach: ${best}.`]];
+  const fewestSteps = (isKept: (verdict: Verdict) => boolean): string =>
+    policies
+      .slice(1)
+      .flatMap(({ name }) => {
+        const own = verdicts.filter(({ policy }) => policy === name);
+        const broken = own.filter((verdict) => !isKept(verdict)).map(({ numSteps }) => numSteps);
+        const kept = own.map(({ numSteps }) => numSteps).filter((numSteps) => !broken.includes(numSteps));
+        return kept.length === 0 ? [] : [`${name} with ${countOf(Math.min(...kept), "step")}`];
+      })
+      .join(", ");
+  const judged = new Set(verdicts.map(({ measure }) => measure));
+  const unjudged = (Object.keys(MEASURES) as Verdict["measure"][]).filter((measure) => !judged.has(measure));
+  const missing =
+    unjudged.length === 0 ? "" : ` Not judged: ${unjudged.map((measure) => MEASURES[measure].noun).join(", ")}.`;
+  const certain = fewestSteps(({ isMet, isCertain }) => isMet && isCertain === true);
+  if (certain !== "") {
+    const tone = judged.has("success") ? "kept" : "open";
+    return [
+      [tone, `${stated} Fewest steps that keep all that was judged, with their whole intervals: ${certain}.${missing}`],
+    ];
+  }
+  const estimated = fewestSteps(({ isMet }) => isMet);
+  if (estimated === "") return [["broken", `${stated} With no number of steps are all of them kept.${missing}`]];
+  return [["open", `${stated} None is kept for certain; by the estimates alone: ${estimated}.${missing}`]];
 }
 
 const PARTIAL: Said = ["open", "Not everything that was asked for has been measured yet."];
@@ -55,14 +72,11 @@ function concludeVerdict(verdict: Verdict, comparison: Comparison): Said {
   const figures = `${noun} ${format(verdict.value)}, bound ${side} ${format(verdict.bound)}`;
   const paired = verdict.measure === "success" ? pairedDifference(verdict, comparison) : "";
   if (!verdict.isMet) return ["broken", `${who} does not keep the margin: ${figures}${paired}.`];
-  if (verdict.isCertain === false) {
-    return [
-      "open",
-      `${who} keeps the margin by its estimate only: ${figures}${paired}. The interval reaches beyond the bound.`,
-    ];
+  if (verdict.isCertain !== true) {
+    const why = verdict.isCertain === false ? "The interval reaches beyond the bound." : "There is no interval.";
+    return ["open", `${who} keeps the margin by its estimate only: ${figures}${paired}. ${why}`];
   }
-  const certainty = verdict.isCertain ? ", and so does its whole 95 % interval" : "";
-  return ["kept", `${who} keeps the margin${certainty}: ${figures}${paired}.`];
+  return ["kept", `${who} keeps the margin, and so does its whole 95 % interval: ${figures}${paired}.`];
 }
 
 /** `; 3.2 points less than the teacher with 10 steps (95 %: ...), in 200 paired episodes` */

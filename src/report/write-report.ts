@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import { writeFileAtomically } from "../support/atomic-file.js";
+import { removeLeftovers, writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 import { collectReport } from "./collect-report.js";
 import { embedClips } from "./embed-clips.js";
@@ -23,6 +23,7 @@ export async function writeReport(
   const html = renderPage(await readPage(), { report });
   try {
     await mkdir(dirname(file), { recursive: true });
+    await removeLeftovers(file);
     await writeFileAtomically(file, html);
   } catch (error) {
     throw new CheckpointError(`report: ${file} cannot be written (${messageOf(error)})`);

@@ -7,6 +7,8 @@ import { FEATURE_TYPES, NORMALIZATION_MODES } from "./config-features.js";
  */
 
 const count = z.int().min(1);
+/** Of things whose number decides how much memory or time a prediction takes, whatever the weights are. */
+const upTo = (most: number) => count.max(most);
 const countOrZero = z.int().min(0);
 const positive = z.number().gt(0);
 const text = z.string();
@@ -27,19 +29,22 @@ const fields = {
   tags: z.array(text).nullable().default(null),
   license: text.nullable().default(null),
   pretrained_path: text.nullable().default(null),
-  chunk_size: count.default(50),
-  n_action_steps: count.default(50),
+  chunk_size: upTo(4096).default(50),
+  n_action_steps: upTo(4096).default(50),
   normalization_mapping: z
     .partialRecord(z.enum(FEATURE_TYPES), z.enum(NORMALIZATION_MODES))
     .default({ VISUAL: "IDENTITY", STATE: "MEAN_STD", ACTION: "MEAN_STD" }),
-  max_state_dim: count.default(32),
-  max_action_dim: count.default(32),
-  resize_imgs_with_padding: z.tuple([count, count]).nullable().default([512, 512]),
-  empty_cameras: countOrZero.default(0),
+  max_state_dim: upTo(65_536).default(32),
+  max_action_dim: upTo(65_536).default(32),
+  resize_imgs_with_padding: z
+    .tuple([upTo(4096), upTo(4096)])
+    .nullable()
+    .default([512, 512]),
+  empty_cameras: countOrZero.max(64).default(0),
   adapt_to_pi_aloha: z.boolean().default(false),
   use_delta_joint_actions_aloha: z.boolean().default(false),
-  tokenizer_max_length: count.default(48),
-  num_steps: count.default(10),
+  tokenizer_max_length: upTo(8192).default(48),
+  num_steps: upTo(10_000).default(10),
   use_cache: z.boolean().default(true),
   freeze_vision_encoder: z.boolean().default(true),
   train_expert_only: z.boolean().default(true),

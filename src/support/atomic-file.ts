@@ -1,10 +1,71 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, rename, rm, symlink } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { type FileHandle, open, readdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { isProcessRunning } from "./is-process-running.js";
 
 /** A name beside `path` that no reader takes for a finished file. */
 export const temporaryPathBeside = (path: string): string =>
   join(dirname(path), `.${basename(path)}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`);
+
+/** Names that `temporaryPathBeside` gives, with the name they stand beside and the process that gave them. */
+const TEMPORARY = /^\.(.+)\.(\d+)-[0-9a-f]+\.tmp$/;
+
+/** Deletes everything half-written in a folder that is reserved for the caller. */
+export async function removeUnfinished(folder: string): Promise<void> {
+  if (!existsSync(folder)) return;
+  const names = (await readdir(folder)).filter((name) => TEMPORARY.test(name));
+  await Promise.all(names.map((name) => rm(join(folder, name), { recursive: true, force: true })));
+}
+
+/** What processes that do not run any more have left half-written of a file or folder, as paths beside it. */
+export async function leftoversOf(path: string): Promise<readonly string[]> {
+  const folder = dirname(path);
+  if (!existsSync(folder)) return [];
+  const isLeft = (name: string): boolean => {
+    const [, of, pid] = TEMPORARY.exec(name) ?? [];
+    return of === basename(path) && Number(pid) !== process.pid && !isProcessRunning(Number(pid));
+  };
+  return (await readdir(folder)).filter(isLeft).map((name) => join(folder, name));
+}
+
+/** Deletes `leftoversOf` a path that is reserved for nobody. */
+export async function removeLeftovers(path: string): Promise<void> {
+  for (const left of await leftoversOf(path)) await rm(left, { recursive: true, force: true });
+}
+
+/**
+ * Deletes a folder so that it is there whole or not at all, also for whoever is killed on the way: it gets a temporary name
+ * first.
+ */
+export async function removeAtOnce(path: string): Promise<void> {
+  if (!existsSync(path)) return;
+  const hidden = temporaryPathBeside(path);
+  await rename(path, hidden);
+  await syncFolder(dirname(path));
+  await rm(hidden, { recursive: true, force: true });
+}
+
+/**
+ * Moves a finished folder to its place; an older one that is there is put back if that fails, else deleted. A process that
+ * is killed between the two names leaves the older one under a temporary name.
+ */
+export async function replaceFolder(folder: string, path: string): Promise<void> {
+  const older = existsSync(path) ? temporaryPathBeside(path) : undefined;
+  if (older !== undefined) await rename(path, older);
+  try {
+    await rename(folder, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    if (older !== undefined) {
+      if (existsSync(path)) await rename(path, folder);
+      await rename(older, path);
+    }
+    throw error;
+  }
+  // Whatever remains is found under its temporary name.
+  if (older !== undefined) await rm(older, { recursive: true, force: true }).catch(() => {});
+}
 
 /** Makes the names in a folder durable (a rename is on disk only once its folder is). */
 export async function syncFolder(folder: string): Promise<void> {
@@ -44,7 +105,7 @@ export async function writeFileAtomically(
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {}); // what went wrong first is what is told
     throw error;
   }
 }
@@ -57,7 +118,7 @@ export async function replaceSymlink(target: string, path: string): Promise<void
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {}); // what went wrong first is what is told
     throw error;
   }
 }

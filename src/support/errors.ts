@@ -11,6 +11,9 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
+/** So many are told; a damaged list may have thousands. */
+const MOST_PROBLEMS = 30;
+
 /** A configuration, flag or option that cannot be used; carries all problems at once, each with its path. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -20,7 +23,10 @@ export class ConfigError extends Error {
     super(
       list.length === 1
         ? `${where}${list[0]?.path ? ` at ${list[0].path}` : ""}: ${list[0]?.message}`
-        : `${where}: ${list.length} problems\n${list.map((p) => `  - ${p.path ? `${p.path}: ` : ""}${p.message}`).join("\n")}`,
+        : `${where}: ${list.length} problems\n${list
+            .slice(0, MOST_PROBLEMS)
+            .map((p) => `  - ${p.path ? `${p.path}: ` : ""}${p.message}`)
+            .join("\n")}${list.length > MOST_PROBLEMS ? `\n  - and ${list.length - MOST_PROBLEMS} more` : ""}`,
     );
     this.problems = list;
   }

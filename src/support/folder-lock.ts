@@ -1,8 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { temporaryPathBeside } from "./atomic-file.js";
 import { CheckpointError, messageOf } from "./errors.js";
-
-const LOCK_FILE = ".lock";
+import { isProcessRunning } from "./is-process-running.js";
 
 /** How a refusal speaks of what holds a folder. */
 export interface LockWords {
@@ -30,13 +30,22 @@ const held = new Set<string>();
  * @returns what releases it
  * @throws the error that the words say if another has it, or the lock file cannot be written
  */
-export function lockFolder(path: string, words: LockWords): () => void {
-  const file = resolve(path, LOCK_FILE);
-  if (!tryLock(file, words)) {
-    const owner = Number(readFileSync(file, "utf8"));
-    if (isRunning(owner, file)) throw lockedError(path, owner, file, words);
-    rmSync(file, { force: true });
-    if (!tryLock(file, words)) throw lockedError(path, Number(readFileSync(file, "utf8")), file, words);
+export const lockFolder = (path: string, words: LockWords): (() => void) =>
+  lock(resolve(path, ".lock"), { ...words, path });
+
+/** The same for a file that need not exist, in a folder that does. */
+export const lockFile = (path: string, words: LockWords): (() => void) =>
+  lock(resolve(dirname(path), `.${basename(path)}.lock`), { ...words, path });
+
+interface Request extends LockWords {
+  /** what is reserved */
+  readonly path: string;
+}
+
+function lock(file: string, request: Request): () => void {
+  if (!tryLock(file, request)) {
+    expectNotRunning(file, request);
+    takeOver(file, request);
   }
   held.add(file);
   return () => {
@@ -45,34 +54,73 @@ export function lockFolder(path: string, words: LockWords): () => void {
   };
 }
 
-/** @returns false if there is a lock file already */
-function tryLock(file: string, { command, error: LockError = CheckpointError }: LockWords): boolean {
+/**
+ * Replaces the lock file of a process that is gone. Of several who find it, one does so at a time: whoever comes second sees
+ * the first one's.
+ */
+function takeOver(file: string, request: Request): void {
+  const guard = `${file}.takeover`;
+  if (!tryLock(guard, request)) {
+    expectNotRunning(guard, request);
+    rmSync(guard, { force: true });
+    if (!tryLock(guard, request)) throw lockedError(ownerOf(guard, request), file, request);
+  }
   try {
-    writeFileSync(file, String(process.pid), { flag: "wx" });
+    expectNotRunning(file, request);
+    rmSync(file, { force: true });
+    if (!tryLock(file, request)) throw lockedError(ownerOf(file, request), file, request);
+  } finally {
+    rmSync(guard, { force: true });
+  }
+}
+
+/** Makes a lock file, which has its content from its first moment. @returns false if there is one already */
+function tryLock(file: string, request: Request): boolean {
+  const { command, error: LockError = CheckpointError } = request;
+  const own = temporaryPathBeside(file);
+  try {
+    writeFileSync(own, String(process.pid), { flag: "wx" });
+    linkOrWrite(own, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw new LockError(`${command}: ${file} cannot be written (${messageOf(error)})`);
+  } finally {
+    rmSync(own, { force: true });
   }
 }
 
-/** Whether the process that wrote a lock file still holds it. A file without a number was never finished. */
-function isRunning(owner: number, file: string): boolean {
-  if (!Number.isSafeInteger(owner) || owner <= 0) return false;
-  if (owner === process.pid) return held.has(file);
+/** Where there are no hard links, the file is there for a moment before its content is. */
+function linkOrWrite(own: string, file: string): void {
   try {
-    process.kill(owner, 0);
-    return true;
+    linkSync(own, file);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if (!["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      throw error;
+    writeFileSync(file, String(process.pid), { flag: "wx" });
   }
+}
+
+/** The process that wrote a lock file; 0 if the file is gone, or never held a number. */
+function ownerOf(file: string, { command, error: LockError = CheckpointError }: Request): number {
+  try {
+    return Number(readFileSync(file, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
+    throw new LockError(`${command}: ${file} cannot be read (${messageOf(error)})`);
+  }
+}
+
+function expectNotRunning(file: string, request: Request): void {
+  const owner = ownerOf(file, request);
+  const isHeld = owner === process.pid ? held.has(file) : isProcessRunning(owner);
+  if (isHeld) throw lockedError(owner, file, request);
 }
 
 const lockedError = (
-  path: string,
   owner: number,
   file: string,
-  { command, activity, option, kind, error: LockError = CheckpointError }: LockWords,
+  { command, activity, option, kind, path, error: LockError = CheckpointError }: Request,
 ): Error =>
   new LockError(
     `${command}: process ${owner} is ${activity} ${path}. Wait for it, or choose another ${option}. ` +

@@ -73,7 +73,8 @@ export function hostArrayFromBytes(dtype: HostDType, shape: readonly number[], b
       `hostArray: expected ${count * Data.BYTES_PER_ELEMENT} bytes for ${dtype} [${shape.join(", ")}], got ${bytes.byteLength}`,
     );
   }
-  const aligned = bytes.byteOffset % Data.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  // Not `slice`, which on a Buffer copies nothing.
+  const aligned = bytes.byteOffset % Data.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return { dtype, shape, data: new Data(aligned.buffer as ArrayBuffer, aligned.byteOffset, count) };
 }
 

@@ -25,7 +25,14 @@ const EXPECTED_NAMES: Readonly<Record<string, string>> = {
   tuple: "a list",
 };
 
-const show = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));
+/** A value in a message is there to be recognised, however long it is. */
+const MOST_LETTERS = 200;
+
+function show(value: unknown): string {
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value);
+  return text.length <= MOST_LETTERS ? text : `${text.slice(0, MOST_LETTERS)}...`;
+}
 
 /** The keys that are known at a path, following the schema through defaults, options, records and lists. */
 function keysAt(schema: SchemaNode, path: readonly PropertyKey[]): readonly string[] {

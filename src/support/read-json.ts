@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CheckpointError, messageOf } from "./errors.js";
+import { parseJson } from "./parse-json.js";
 
 /**
  * The content of a JSON file of a policy.
@@ -17,7 +18,7 @@ export async function readJson(path: string, advice?: string): Promise<unknown> 
     throw new CheckpointError(`${path}: ${what}${isMissing && advice ? `. ${advice}` : ""}`);
   }
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new CheckpointError(`${path}: expected JSON, got something else (${messageOf(error)})`);
   }

@@ -9,6 +9,7 @@ import {
   hostArrayFromBytes,
   numElements,
 } from "./host-array.js";
+import { parseJson } from "./parse-json.js";
 
 /**
  * The safetensors format: an 8-byte little-endian header length, a JSON header, then the tensors' bytes.
@@ -98,7 +99,7 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
 function parseHeader(path: string, json: Buffer, dataStart: number, fileSize: number): SafetensorsHeader {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(json.toString("utf8"));
+    parsed = parseJson(json.toString("utf8"));
   } catch (error) {
     throw new CheckpointError(`${path}: the safetensors header is not JSON (${messageOf(error)})`);
   }

@@ -1,8 +1,15 @@
 /** Checkpoints of a run in LeRobot's tree, each written completely or not at all. */
-import { existsSync, readdirSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { replaceSymlink, syncFolder, temporaryPathBeside, writeFileAtomically } from "../support/atomic-file.js";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import {
+  removeAtOnce,
+  replaceFolder,
+  replaceSymlink,
+  syncFolder,
+  temporaryPathBeside,
+  writeFileAtomically,
+} from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 
 export const CHECKPOINTS = "checkpoints";
@@ -53,30 +60,16 @@ export async function writeCheckpoint(
       await write(join(unfinished, part));
     }
     await syncFolder(unfinished);
-    await putInPlace(unfinished, final);
+    await replaceFolder(unfinished, final);
     await replaceSymlink(name, join(checkpoints, "last"));
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
+    await rm(unfinished, { recursive: true, force: true }).catch(() => {});
     throw new CheckpointError(
       `checkpoint ${final}: cannot be written (${messageOf(error)}). Earlier checkpoints are untouched`,
       { cause: error },
     );
   }
   return join(CHECKPOINTS, name);
-}
-
-/** Moves a finished folder to its name, in place of an older one of that name if there is one. */
-async function putInPlace(folder: string, final: string): Promise<void> {
-  const older = existsSync(final) ? temporaryPathBeside(final) : undefined;
-  if (older !== undefined) await rename(final, older);
-  try {
-    await rename(folder, final);
-  } catch (error) {
-    if (older !== undefined) await rename(older, final);
-    throw error;
-  }
-  await syncFolder(dirname(final));
-  if (older !== undefined) await rm(older, { recursive: true, force: true });
 }
 
 /** A checkpoint in a run's folder. */
@@ -88,7 +81,7 @@ export interface FoundCheckpoint {
 /** The complete checkpoints of a run with at most so many steps, oldest first. */
 export function checkpointsUpTo(runFolder: string, step: number): readonly FoundCheckpoint[] {
   const folder = join(runFolder, CHECKPOINTS);
-  if (!existsSync(folder)) return [];
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   return readdirSync(folder)
     .filter((name) => /^\d{6,}$/.test(name))
     .map((name) => ({ step: Number(name), folder: join(folder, name) }))
@@ -96,11 +89,21 @@ export function checkpointsUpTo(runFolder: string, step: number): readonly Found
     .sort((a, b) => a.step - b.step);
 }
 
+/**
+ * The folder of a run's last checkpoint: `checkpoints/last`, or where that leads nowhere, as when the run was killed between
+ * a checkpoint and the link to it, the newest one. Nothing says that it exists.
+ */
+export function lastCheckpointFolder(runFolder: string): string {
+  const last = join(runFolder, CHECKPOINTS, "last");
+  if (existsSync(last)) return last;
+  return checkpointsUpTo(runFolder, Number.POSITIVE_INFINITY).at(-1)?.folder ?? last;
+}
+
 /** Makes a checkpoint the run's last, and deletes those after it. */
 export async function rollBack(runFolder: string, { step, folder }: FoundCheckpoint): Promise<void> {
   await replaceSymlink(basename(folder), join(runFolder, CHECKPOINTS, "last"));
   const later = checkpointsUpTo(runFolder, Number.POSITIVE_INFINITY).filter((checkpoint) => checkpoint.step > step);
-  for (const checkpoint of later) await rm(checkpoint.folder, { recursive: true, force: true });
+  for (const checkpoint of later) await removeAtOnce(checkpoint.folder);
 }
 
 export const writeRunConfig = (folder: string, config: unknown): Promise<void> =>

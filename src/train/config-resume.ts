@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { ConfigError } from "../support/errors.js";
+import { lastCheckpointFolder } from "./checkpoint.js";
 
 /** Where a run that continues finds what it needs; nothing is known to exist yet. */
 export interface ResumeTarget {
@@ -36,7 +37,7 @@ function runFolderOf(checkpointFolder: string): string | undefined {
 /**
  * Which checkpoint `resume=true` means, or undefined if no run is to continue. Two forms:
  * - LeRobot's: `--resume=true --config_path=<run>/checkpoints/<step>/pretrained_model/train_config.json`
- * - `--resume=true --output_dir=<run>`: the run's last checkpoint
+ * - `--resume=true --output_dir=<run>`: the run's last checkpoint (`lastCheckpointFolder`)
  *
  * With an `output_dir` on the command line, LeRobot's form continues in that folder; otherwise in the checkpoint's own.
  *
@@ -60,7 +61,7 @@ export function resumeTarget({ overrides, settings, configPath }: ResumeRequest)
         "--config_path=<run>/checkpoints/last/pretrained_model/train_config.json",
     );
   }
-  const checkpointFolder = join(outputDir, "checkpoints", "last");
+  const checkpointFolder = lastCheckpointFolder(outputDir);
   const policyFolder = join(checkpointFolder, "pretrained_model");
   return { checkpointFolder, policyFolder, trainConfigPath: join(policyFolder, "train_config.json"), outputDir };
 }

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../records/run-event.js";
+import { removeAtOnce, removeUnfinished } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 import { type LockWords, lockFolder } from "../support/folder-lock.js";
 import { CHECKPOINTS, HEALTH_FILE } from "./checkpoint.js";
@@ -12,9 +13,6 @@ const LOCK_WORDS: LockWords = {
   option: "--output_dir",
   kind: "training run",
 };
-
-/** Names that `temporaryPathBeside` gives. */
-const isTemporary = (name: string): boolean => /^\..+\.tmp$/.test(name);
 
 /** Where a run's dashboards lie. */
 const LOG_FOLDERS = ["tensorboard", "wandb"];
@@ -55,22 +53,20 @@ export async function openRunFolder(path: string, options: RunFolderOptions): Pr
     throw new CheckpointError(`train: ${path} cannot be made (${messageOf(error)})`);
   }
   const release = lockFolder(path, LOCK_WORDS);
-  await removeUnfinished(checkpoints);
+  try {
+    for (const folder of [path, checkpoints]) await removeUnfinished(folder);
+  } catch (error) {
+    release();
+    throw new CheckpointError(`train: ${path} cannot be used (${messageOf(error)})`);
+  }
   return {
     path,
     release,
     clear: async () => {
-      await rm(checkpoints, { recursive: true, force: true });
+      await removeAtOnce(checkpoints);
       await rm(records, { force: true });
       await rm(join(path, HEALTH_FILE), { force: true });
       for (const name of LOG_FOLDERS) await rm(join(path, name), { recursive: true, force: true });
     },
   };
-}
-
-/** Deletes what processes that were killed have left half-written in a folder. */
-export async function removeUnfinished(folder: string): Promise<void> {
-  if (!existsSync(folder)) return;
-  const names = (await readdir(folder)).filter(isTemporary);
-  await Promise.all(names.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }

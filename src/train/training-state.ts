@@ -8,6 +8,7 @@ import { toCheckpointName } from "../smolvla/checkpoint-names.js";
 import { WEIGHTS_FILE } from "../smolvla/load.js";
 import type { SmolVLA } from "../smolvla/smolvla.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
+import { CheckpointError, ShapeError } from "../support/errors.js";
 import { type HostArray, hostArray } from "../support/host-array.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 import { PythonFloat, stringifyAsPython } from "../support/python-json.js";
@@ -136,7 +137,7 @@ export interface RestoredState {
  * average of the weights goes on where it was; in a run that had none it begins at the weights.
  *
  * @param folders of the checkpoint: its policy and its training state
- * @throws CheckpointError or ShapeError naming the file, or the parameter whose saved values are missing or do not fit
+ * @throws CheckpointError naming the file, or the folder and the parameter whose saved values are missing or do not fit
  */
 export async function restoreTrainingState(
   folders: { readonly policy: string; readonly state: string },
@@ -169,6 +170,11 @@ export async function restoreTrainingState(
     if (wasAveraged) ema?.load(optimizer.numUpdates, mastersIn(averaged ?? policyWeights, [...fresh.keys()]));
     else ema?.load(0, optimizer.masters());
     return { step, withoutMoments: [...fresh.keys()].filter((name) => saved(name, "exp_avg") === undefined) };
+  } catch (error) {
+    if (!(error instanceof ShapeError)) throw error;
+    throw new CheckpointError(`${folders.state}: does not fit the policy beside it (${error.message})`, {
+      cause: error,
+    });
   } finally {
     disposeAll([policyWeights, states, trained, averaged]);
   }

@@ -37,6 +37,8 @@ describe("the doctor names, and nothing else", () => {
       teacher: folders.teacher,
       ...(student === undefined ? {} : { student: folders[student] }),
       dataset: { root: folders.dataset },
+      numObservations: 3,
+      numNoises: 5,
     });
     expect(found).toEqual([fault.names]);
   });

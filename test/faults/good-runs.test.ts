@@ -54,6 +54,13 @@ describe("students", () => {
   });
 });
 
+describe("adapters", () => {
+  it("as students, in their own format", async () => {
+    const student = await train("adapter alone", ...REFLOW, "--peft.r=4", "--policy.optimizer_lr=1e-3");
+    expect(await alarms({ student: join(student, "adapter") })).toEqual([]);
+  });
+});
+
 describe("teachers", () => {
   it("alone, without a dataset", async () => {
     expect(await alarms({ dataset: undefined })).toEqual([]);

@@ -1,12 +1,13 @@
 /** A browser without a window for the tests: the one that a package brings along, or another by REFLOW_CHROMIUM. */
 import packed from "@sparticuz/chromium";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 
 export async function launchBrowser(): Promise<Browser> {
   const own = process.env.REFLOW_CHROMIUM;
-  const executablePath = own ?? (await packed.executablePath());
-  return chromium.launch({ executablePath, args: own ? ["--no-sandbox"] : packed.args, headless: true });
+  // In a single process the first profile that is closed takes the browser with it.
+  const args = own ? ["--no-sandbox"] : packed.args.filter((argument) => argument !== "--single-process");
+  return chromium.launch({ executablePath: own ?? (await packed.executablePath()), args, headless: true });
 }
 
 export interface OpenedPage {
@@ -18,7 +19,7 @@ export interface OpenedPage {
 }
 
 /**
- * Opens an address in a fresh profile.
+ * Opens an address in a fresh profile, until the end of the test.
  *
  * @param mayAsk whether a request is answered; all others fail
  */
@@ -28,6 +29,7 @@ export async function openPage(
   { mayAsk = () => false, ...options }: BrowserContextOptions & { readonly mayAsk?: (url: string) => boolean } = {},
 ): Promise<OpenedPage> {
   const context = await browser.newContext({ acceptDownloads: true, locale: "en-GB", ...options });
+  onTestFinished(() => context.close());
   const page = await context.newPage();
   const complaints: string[] = [];
   const requests: string[] = [];

@@ -2,6 +2,7 @@
 import { appendFileSync, chmodSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { Verdict } from "../../src/compare/comparison.js";
 import type { RunEvent } from "../../src/records/run-event.js";
 import { collectReport } from "../../src/report/collect-report.js";
 import { embedClips } from "../../src/report/embed-clips.js";
@@ -189,7 +190,8 @@ describe("a comparison", () => {
     const texts = report.conclusions.map(({ text }) => text);
     expect(texts[0]).toBe(
       "Margins stated beforehand: 5 points of success, 5 % of the entropy of ways, 2 points of samples between modes. " +
-        "Fewest steps that keep all that was judged, as far as the intervals reach: 2-rf with 1 step.",
+        "Fewest steps that keep all that was judged, with their whole intervals: 2-rf with 1 step. " +
+        "Not judged: variety of ways (entropy), share of samples between modes.",
     );
     const numOf = (tone: Tone): number => said(report, tone).length;
     expect([numOf("broken"), numOf("open") > 0, numOf("kept")]).toEqual([3, true, 5]);
@@ -202,6 +204,35 @@ describe("a comparison", () => {
     expect(said(report, "note")).toContain(
       "In 21 of the 64 observations the teacher has two modes; what is said of modes rests on those.",
     );
+  });
+
+  it("promises nothing that is no more than an estimate, or no success", async () => {
+    const { verdicts, ...rest } = plausibleComparison();
+    const first = async (changed: readonly Verdict[]) =>
+      (await collect([writeComparison(join(temporaryFolder(), "compare"), { ...rest, verdicts: changed })]))
+        .conclusions[0]!;
+    const uncertain = await first(verdicts.map(({ isCertain: _, ...verdict }) => verdict));
+    expect([uncertain.tone, uncertain.text]).toEqual([
+      "open",
+      expect.stringMatching(
+        /None is kept for certain; by the estimates alone: 2-rf with 1 step, one-step with 1 step\./,
+      ),
+    ]);
+    const ofModes = verdicts.map((verdict) => ({
+      ...verdict,
+      measure: "betweenModes" as const,
+      isMet: true,
+      isCertain: true,
+    }));
+    expect(await first(ofModes)).toMatchObject({
+      tone: "open",
+      text: expect.stringContaining("Not judged: success, "),
+    });
+    const broken = await first(verdicts.map((verdict) => ({ ...verdict, isMet: false })));
+    expect([broken.tone, broken.text]).toEqual([
+      "broken",
+      expect.stringContaining("With no number of steps are all of them kept."),
+    ]);
   });
 
   it("says what it cannot know: few episodes, no modes, nothing driven, not complete", async () => {

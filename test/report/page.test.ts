@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ReportData, writeReport } from "../../src/report/index.js";
+import { makePolicies, QUICK, runCompareCommand } from "../runs/compare-policies.js";
 import { RUNS, temporaryFolder, train } from "../runs/training-run.js";
 import { expectQuiet, launchBrowser, openPage } from "./chromium.js";
 import { plausibleComparison } from "./plausible-comparison.js";
@@ -255,6 +256,36 @@ describe("the page", () => {
   });
 });
 
+describe("a comparison that was made", () => {
+  it("is shown with all its figures, and its clips can be played", async () => {
+    const folder = mkdtempSync(join(shared, "made-"));
+    const policies = await makePolicies(folder);
+    const { code } = await runCompareCommand(
+      ...QUICK,
+      `--policies=${policies.teacher},straight=${policies.student}`,
+      `--dataset.root=${policies.dataset}`,
+      ...["--env.type=avoiding", "--env.max_steps=12", "--eval.n_episodes=3", "--eval.batch_size=2"],
+      `--output_dir=${join(folder, "compare")}`,
+    );
+    expect(code).toBe(0);
+    const { url, report } = await written(join(folder, "compare"));
+    expect([report.problems, report.clips.leftOut]).toEqual([[], []]);
+    const opened = await openPage(browser, url, DESKTOP);
+    const ids = await figureIds(opened.page);
+    const figures = ["quality-1", "flow-paths-1", "velocity-deviation-1", "success-steps-1", "routes-1"];
+    for (const id of figures) expect(ids).toContain(id);
+    const durations =
+      await opened.page.evaluate(`Promise.all([...document.querySelectorAll("video")].map(async (clip) => {
+      if (clip.readyState < 1) await new Promise((done) => { clip.onloadedmetadata = clip.onerror = done; });
+      return clip.duration;
+    }))`);
+    expect(durations).toHaveLength(report.clips.clips.length);
+    expect(report.clips.clips.length).toBeGreaterThan(5);
+    for (const duration of durations as number[]) expect(duration).toBeGreaterThan(0.2);
+    expectQuiet(opened);
+  });
+});
+
 describe("on a phone", () => {
   it("nothing is wider than 360 pixels, with all tables open", async () => {
     const { url } = everything;
@@ -280,7 +311,7 @@ describe("themes", () => {
     const { page } = await openPage(browser, url, { ...DESKTOP, colorScheme: "dark" });
     expect(await ground(page)).toBe(BLACK);
     await page.emulateMedia({ colorScheme: "light" });
-    await page.waitForSelector("html[data-theme=light]");
+    await page.waitForSelector("html[data-theme=light]", { state: "attached" });
     expect(await ground(page)).toBe(WHITE);
     await page.getByRole("button", { name: "Dark" }).click();
     expect(await ground(page)).toBe(BLACK);
@@ -295,10 +326,10 @@ describe("themes", () => {
     const { page } = await openPage(browser, url, { ...DESKTOP, colorScheme });
     const contrast = (name: string): Promise<number> =>
       page.evaluate(`(() => {
-        const style = getComputedStyle(document.documentElement);
+        const probe = document.body.appendChild(document.createElement("span"));
         const light = (name) => {
-          const hex = style.getPropertyValue(name).trim();
-          const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16) / 255)
+          probe.style.color = "var(" + name + ")";
+          const [r, g, b] = getComputedStyle(probe).color.match(/[0-9]+/g).map((c) => c / 255)
             .map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
           return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
         };

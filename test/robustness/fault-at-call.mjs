@@ -1,7 +1,9 @@
 // Makes this process's calls that change files fail, or end the process, at a chosen one of them. Loaded by `--import` with
 // REFLOW_FAULT (JSON, see `Fault`), or armed by a test in its own process. What FFmpeg writes is out of reach.
-import { closeSync, openSync, writeSync } from "node:fs";
-import fs from "node:fs";
+
+// Makes this process's calls that change files fail, or end the process, at a chosen one of them. Loaded by `--import` with
+// REFLOW_FAULT (JSON, see `Fault`), or armed by a test in its own process. What FFmpeg writes is out of reach.
+import fs, { closeSync, openSync, writeSync } from "node:fs";
 import promises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";

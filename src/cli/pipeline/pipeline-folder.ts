@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../../records/run-event.js";
-import { syncFolder, temporaryPathBeside, writeFileAtomically } from "../../support/atomic-file.js";
+import { removeAtOnce, removeUnfinished, writeFileAtomically } from "../../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../../support/errors.js";
 import { type LockWords, lockFolder } from "../../support/folder-lock.js";
 import { CHECKPOINTS } from "../../train/checkpoint.js";
@@ -45,11 +45,10 @@ export async function openPipelineFolder(path: string): Promise<PipelineFolder> 
   }
   const release = lockFolder(path, LOCK_WORDS);
   try {
-    const left = (await readdir(path)).filter((name) => /^\..+\.tmp$/.test(name));
-    await Promise.all(left.map((name) => rm(join(path, name), { recursive: true, force: true })));
+    await removeUnfinished(path);
   } catch (error) {
     release();
-    throw error;
+    throw new CheckpointError(`pipeline: ${path} cannot be used (${messageOf(error)})`);
   }
   return {
     path,
@@ -57,14 +56,7 @@ export async function openPipelineFolder(path: string): Promise<PipelineFolder> 
     stageFolders: async () =>
       (await readdir(path)).filter((name) => /^\d\d-/.test(name) && holdsRun(join(path, name))).sort(),
     deleteStages: async (names) => {
-      for (const name of [...names].sort().reverse()) {
-        const folder = join(path, name);
-        // A stage is there or not, also for whoever is killed on the way.
-        const hidden = temporaryPathBeside(folder);
-        await rename(folder, hidden);
-        await syncFolder(path);
-        await rm(hidden, { recursive: true, force: true });
-      }
+      for (const name of [...names].sort().reverse()) await removeAtOnce(join(path, name));
     },
     writeJson: async (name, content) => {
       try {

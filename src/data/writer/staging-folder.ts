@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { syncFolder, temporaryPathBeside } from "../../support/atomic-file.js";
+import { leftoversOf, replaceFolder } from "../../support/atomic-file.js";
 import { DatasetError, messageOf } from "../../support/errors.js";
 import { type LockWords, lockFolder } from "../../support/folder-lock.js";
 
@@ -42,6 +42,14 @@ async function checkPlace(root: string, mayOverwrite: boolean): Promise<void> {
   throw new DatasetError(`${root}: expected no dataset there yet, got ${got}. ${advice}`);
 }
 
+/** Settles what a writer left that was killed while it put its dataset in the place of an older one, which is put back. */
+async function settleKilledWriter(target: string): Promise<void> {
+  for (const left of await leftoversOf(target)) {
+    const isOnlyCopy = !existsSync(target) && existsSync(join(left, "meta", "info.json"));
+    await (isOnlyCopy ? rename(left, target) : rm(left, { recursive: true, force: true }));
+  }
+}
+
 /**
  * Makes the folder in which a dataset grows: `.NAME.recording` beside it. What a killed writer left there is deleted.
  *
@@ -49,6 +57,11 @@ async function checkPlace(root: string, mayOverwrite: boolean): Promise<void> {
  */
 export async function openStagingFolder(root: string, mayOverwrite: boolean): Promise<StagingFolder> {
   const target = resolve(root);
+  try {
+    await settleKilledWriter(target);
+  } catch (error) {
+    throw new DatasetError(`DatasetWriter.create: ${target} cannot be used (${messageOf(error)})`);
+  }
   await checkPlace(target, mayOverwrite);
   const staging = join(dirname(target), `.${basename(target)}.recording`);
   const [dataset, scratch] = [join(staging, "dataset"), join(staging, "scratch")];
@@ -71,17 +84,7 @@ export async function openStagingFolder(root: string, mayOverwrite: boolean): Pr
     scratch,
     async publish() {
       await checkPlace(target, mayOverwrite);
-      let replaced: string | undefined;
-      if (existsSync(target)) {
-        if (await isEmptyFolder(target)) await rmdir(target);
-        else {
-          replaced = temporaryPathBeside(target);
-          await rename(target, replaced);
-        }
-      }
-      await rename(dataset, target);
-      await syncFolder(dirname(target));
-      if (replaced !== undefined) await remove(replaced);
+      await replaceFolder(dataset, target);
     },
     async release() {
       await remove(dataset);

@@ -1,5 +1,5 @@
 import { configWarnings } from "../../smolvla/config.js";
-import { type Check, fault, type Outcome, ok, warning } from "../check.js";
+import { type Check, fault, type Outcome, ok, skipped, warning } from "../check.js";
 import type { Patient } from "../patient.js";
 
 const WHOLE =
@@ -25,15 +25,14 @@ export const teacherFiles: Check = {
 export const studentFiles: Check = {
   id: "student-files",
   title: "The student's folder holds a policy that can be loaded",
-  run: ({ student }) =>
-    student === undefined ? { verdict: "skipped", evidence: "no student was given" } : outcomeOf(student),
+  run: ({ student }) => (student === undefined ? skipped("no student was given") : outcomeOf(student)),
 };
 
 export const datasetFiles: Check = {
   id: "dataset-files",
   title: "The dataset and its frames can be read",
   run: ({ dataset }) => {
-    if (dataset === undefined) return { verdict: "skipped", evidence: "no dataset was given" };
+    if (dataset === undefined) return skipped("no dataset was given");
     const { problem, metadata, observations, name } = dataset;
     if (problem !== undefined) return fault(problem, "Give a LeRobot dataset that is complete");
     return ok(

@@ -5,7 +5,7 @@ import { WEIGHTS_FILE } from "../../smolvla/load.js";
 import { isTrainable } from "../../smolvla/trainable.js";
 import { readSafetensorsHeader } from "../../support/safetensors.js";
 import { eq, noGrad, scope, sum, toDtype } from "../../torch/index.js";
-import { type Check, fault, figure, ok, percent } from "../check.js";
+import { type Check, fault, figure, ok, percent, skipped } from "../check.js";
 import { peakRateOf } from "./training-record.js";
 import { weightsOf } from "./weights.js";
 
@@ -18,6 +18,7 @@ export const frozenWeights: Check = {
   needs: ["student", "student network", "teacher network"],
   after: ["student-weights", "teacher-weights", "student-features", "lineage", "learnt"],
   run: async ({ teacher, student }) => {
+    if (student!.report === undefined) return skipped("the student is an adapter, whose weights are corrections");
     const { entries } = await readSafetensorsHeader(join(student!.folder, WEIGHTS_FILE));
     const [mine, theirs] = [weightsOf(student!), weightsOf(teacher)];
     let [numShort, numKept] = [0, 0];

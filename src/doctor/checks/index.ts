@@ -59,9 +59,9 @@ export const CHECKS: readonly Check[] = [
   noiseWidth,
   paddedLoss,
   modes,
-  forwardPaths,
   numericTypes,
   noiseIntact,
+  forwardPaths,
   savedCopy,
   // what they do
   teacherTime,

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 import { tokenizerStepOf } from "../../policy/processors/pipeline.js";
 import { loadTokenizer } from "../../policy/tokenizer.js";
 import { type Check, fault, ok, warning } from "../check.js";
 import type { Patient } from "../patient.js";
+
+type Facts = Readonly<Record<string, unknown>>;
 
 /** What decides the tokens of a task. */
 const factsOf = ({ policy }: Patient) => {
@@ -41,15 +42,11 @@ export const language: Check = {
     }
     const vocabulary = await vocabularyOf(teacher);
     if (student?.policy !== undefined) {
-      const mine = { ...factsOf(student), vocabulary: await vocabularyOf(student) };
-      const theirs = { ...facts, vocabulary };
-      const differing = Object.keys(theirs).filter(
-        (name) => !isDeepStrictEqual(mine[name as "max_length"], theirs[name as "max_length"]),
-      );
+      const mine: Facts = { ...factsOf(student), vocabulary: await vocabularyOf(student) };
+      const theirs: Facts = { ...facts, vocabulary };
+      const differing = Object.keys(theirs).filter((name) => mine[name] !== theirs[name]);
       if (differing.length > 0) {
-        const list = differing.map(
-          (name) => `${name} ${mine[name as "max_length"]} (the teacher's: ${theirs[name as "max_length"]})`,
-        );
+        const list = differing.map((name) => `${name} ${mine[name]} (the teacher's: ${theirs[name]})`);
         return fault(list.join("; "), "Give the student its teacher's policy_preprocessor.json and tokenizer");
       }
     }

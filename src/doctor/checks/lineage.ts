@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { weightsHash } from "../../train/run-provenance.js";
-import { type Check, fault, ok, warning } from "../check.js";
+import { type Check, fault, ok, skipped, warning } from "../check.js";
 
 /** Rounds after which published flows have become worse, not better. */
 const MANY_ROUNDS = 4;
@@ -19,11 +19,10 @@ export const lineage: Check = {
     }
     const { provenance } = student!;
     if (provenance?.teacher === undefined) {
-      return {
-        verdict: "skipped",
-        evidence: "the student has no reflow.json that names a teacher: made by another program",
-      };
+      return skipped("the student has no reflow.json that names a teacher: made by another program");
     }
+    if (teacher.report === undefined)
+      return skipped("the teacher is an adapter, whose weights are those of two policies");
     const [told, found] = [provenance.teacher.weightsSha256, await weightsHash(teacher.folder)];
     if (told !== found) {
       return fault(

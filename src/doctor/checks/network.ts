@@ -11,7 +11,7 @@ import { detach, enableGrad, full, noGrad, scope, type Tensor } from "../../torc
 import { type Check, fault, figure, ok, warning } from "../check.js";
 import type { Examination } from "../examination.js";
 import type { Json, Patient } from "../patient.js";
-import { AFTER_NETWORK } from "./order.js";
+import { AFTER_FOLDERS } from "./order.js";
 
 const NUM_ROWS = 2;
 
@@ -52,7 +52,7 @@ export const forwardPaths: Check = {
   id: "forward-paths",
   title: "The forward pass of training and cached inference give the same velocity",
   needs: ["teacher network"],
-  after: AFTER_NETWORK,
+  after: [...AFTER_FOLDERS, "noise-intact"],
   run: (examination) => {
     for (const { policy, role } of examination.patients) {
       if (policy === undefined) continue;
@@ -117,7 +117,7 @@ export const numericTypes: Check = {
   id: "numeric-types",
   title: "Noise, state and velocity are float32, and no weight is stored in float16",
   needs: ["teacher network"],
-  after: AFTER_NETWORK,
+  after: AFTER_FOLDERS,
   run: async (examination) => {
     const stored: string[] = [];
     for (const { folder, role, report } of examination.patients) {
@@ -154,7 +154,7 @@ export const noiseIntact: Check = {
   id: "noise-intact",
   title: "Sampling leaves the noise as it was drawn",
   needs: ["teacher network"],
-  after: AFTER_NETWORK,
+  after: AFTER_FOLDERS,
   run: (examination) => {
     const policy = examination.teacher.policy!;
     return scope(() => {

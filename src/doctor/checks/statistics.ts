@@ -4,7 +4,7 @@ import { neededStatistics } from "../../policy/processors/normalization.js";
 import { isNormalization, type NormalizationStep, type ProcessorPipeline } from "../../policy/processors/pipeline.js";
 import { statisticsHash } from "../../policy/processors/statistics.js";
 import type { HostArray } from "../../support/host-array.js";
-import { type Check, fault, figure, type Outcome, ok, warning } from "../check.js";
+import { type Check, fault, figure, type Outcome, ok, skipped, warning } from "../check.js";
 import type { Patient } from "../patient.js";
 
 const whose = ({ role }: Patient): string => `the ${role}'s`;
@@ -159,7 +159,7 @@ export const datasetStatistics: Check = {
       return [{ name: `${feature}.${stat} (${place})`, distance }];
     });
     if (distances.length === 0) {
-      return { verdict: "skipped", evidence: "the dataset has no statistics of what the teacher normalises" };
+      return skipped("the dataset has no statistics of what the teacher normalises");
     }
     const worst = distances.reduce((most, one) => (one.distance > most.distance ? one : most));
     if (worst.distance <= SAME) return ok(`all ${distances.length} that are applied are equal`);

@@ -11,7 +11,7 @@ import { AFTER_STUDENT, AFTER_TEACHER } from "./order.js";
 /** Without 0, where velocities of any flow are guesses. */
 const TIMES = [1, 0.75, 0.5, 0.25] as const;
 /** Of the error by the right reading: another fits better for certain. A policy that knows nothing fits none. */
-const CLEARLY = 0.9;
+const CLEARLY = 0.75;
 
 /** In which of four ways of reading time and velocity a policy's answers fit noise and demonstrations best. */
 function readings(examination: Examination, { policy, config }: Patient): Record<string, number> {

@@ -17,7 +17,7 @@ export const STEP_CONFIGS = {
   to_batch_processor: z.strictObject({}),
   smolvla_new_line_processor: z.strictObject({}),
   tokenizer_processor: z.strictObject({
-    max_length: z.int().min(1).default(512),
+    max_length: z.int().min(1).max(8192).default(512),
     task_key: z.literal("task").default("task"),
     padding_side: z.enum(["left", "right"]).default("right"),
     padding: z.enum(["longest", "max_length"]).default("max_length"),

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BROWSER_VIDEO, Mp4Encoder } from "../../data/mp4-encoder.js";
 import { packedFromPlanar } from "../../data/planar-rgb.js";
-import { temporaryPathBeside } from "../../support/atomic-file.js";
+import { removeLeftovers, temporaryPathBeside } from "../../support/atomic-file.js";
 import { ConfigError, isUserError, messageOf, ShapeError } from "../../support/errors.js";
 import type { HostArray } from "../../support/host-array.js";
 import { loadVideoEncoder } from "./load-video-encoder.js";
@@ -22,6 +22,7 @@ export async function writeVideo(file: string, frames: Iterable<HostArray>, fps:
   let encoder: Mp4Encoder | undefined;
   try {
     await mkdir(dirname(file), { recursive: true });
+    await removeLeftovers(file);
     let first: HostArray | undefined;
     for (const frame of frames) {
       first ??= frame;

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { removeUnfinished } from "../../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../../support/errors.js";
 import { type LockWords, lockFolder } from "../../support/folder-lock.js";
-import { removeUnfinished } from "../run-folder.js";
 import {
   isShardName,
   MANIFEST_FILE,
