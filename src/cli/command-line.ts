@@ -40,6 +40,10 @@ export function formatError(error: unknown, isDebug: boolean): string {
   return /^(\w*Error: )?internal:/.test(details) ? details : `internal: ${details}`;
 }
 
+/** A message says what was given; of a word that nobody could read it keeps the beginning. */
+const withoutLongWords = (text: string): string =>
+  text.replace(/\S{2000,}/g, (word) => `${word.slice(0, 200)}... (${word.length} letters)`);
+
 /** A parser's refusal or request for help, which it has already written; known by its shape so as not to load the parser. */
 const exitCodeOfParser = (error: unknown): number | undefined => {
   const { code, exitCode } = error as { code?: unknown; exitCode?: unknown };
@@ -59,9 +63,10 @@ export async function runCommandLine(
   host: CommandLineHost,
 ): Promise<number> {
   const [name, ...args] = argv;
+  const writeError = (text: string): void => host.writeError(withoutLongWords(text));
   try {
     if (name === undefined) {
-      host.writeError(await formatHelp(entries));
+      writeError(await formatHelp(entries));
       return EXIT_USAGE;
     }
     if (name === "--help" || name === "-h" || (name === "help" && args.length === 0)) {
@@ -77,15 +82,15 @@ export async function runCommandLine(
     if (entry === undefined) {
       const names = entries.map((candidate) => candidate.name);
       const hint = didYouMean(name, names) || `. "reflow --help" lists all commands`;
-      host.writeError(`reflow: expected a command (${names.join(", ")}), got "${name}"${hint}\n`);
+      writeError(`reflow: expected a command (${names.join(", ")}), got "${name}"${hint}\n`);
       return EXIT_USAGE;
     }
     const [{ parseCommand }, command] = await Promise.all([import("./parse-command.js"), entry.load()]);
-    return (await command.run(parseCommand(command, args, host))) ?? 0;
+    return (await command.run(parseCommand(command, args, { write: host.write, writeError }))) ?? 0;
   } catch (error) {
     const exitCode = exitCodeOfParser(error);
     if (exitCode !== undefined) return exitCode;
-    host.writeError(`${formatError(error, host.isDebug)}\n`);
+    writeError(`${formatError(error, host.isDebug)}\n`);
     return EXIT_ERROR;
   }
 }

@@ -112,7 +112,7 @@ export async function readSettingsFile(path: string): Promise<Settings> {
     value = parse(await readFile(path, "utf8"));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw new ConfigError(path, "file not found");
+    if (code === "ENOENT") throw new ConfigError(path || `--${CONFIG_PATH}`, "file not found");
     if (code === "EISDIR") throw new ConfigError(path, "expected a YAML or JSON file, got a folder");
     throw new ConfigError(path, `expected a YAML or JSON file (${messageOf(error).trimEnd()})`);
   }

@@ -1,5 +1,6 @@
 import type { CodecContext, FormatContext, Frame, Packet, SoftwareScaleContext, Stream } from "node-av/lib";
 import { checkResult, type NodeAv } from "./node-av-decoder.js";
+import { restoreOrdinaryPriority } from "./ordinary-priority.js";
 
 /** How frames become a video; colours are yuv420p always. */
 export interface EncodingRecipe {
@@ -95,6 +96,7 @@ export class Mp4Encoder {
         this.#codec.open2Sync(encoder, null),
         `${recipe.encoder} refuses ${width}x${height} at ${fps} frames/s`,
       );
+      restoreOrdinaryPriority();
       this.#stream = this.#format.newStream(encoder);
       this.#stream.timeBase = this.#codec.timeBase;
       this.#check(this.#stream.codecpar.fromContext(this.#codec), "its parameters cannot be used");

@@ -10,6 +10,7 @@ import { isTransient, toHubError } from "./hub-error.js";
 import {
   DEFAULT_REVISION,
   describeRepository,
+  expectRevision,
   isCommit,
   isHubId,
   type Repository,
@@ -56,6 +57,7 @@ async function withRetries<T>(what: string, request: () => Promise<T>): Promise<
  */
 export async function downloadFiles(request: DownloadRequest): Promise<string> {
   const what = describeRepository(request);
+  expectRevision(request);
   if (!isHubId(request.name)) throw new HubError(`${what}: expected a Hub id such as owner/name`);
   const settings = readHubSettings();
   if (settings.isOffline) {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { HubError } from "../support/errors.js";
 
 /** A repository on the Hub at one of its revisions. */
 export interface Repository {
@@ -14,6 +15,14 @@ export const DEFAULT_REVISION = "main";
 /** Whether a text has the form of a Hub id: `owner/name` of letters, digits, `-`, `_` and `.`. */
 export const isHubId = (text: string): boolean =>
   /^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/.test(text) && !text.includes("..") && !text.includes("--");
+
+/** @throws HubError for a revision that would lead out of the cache, in which its commit is noted under its name */
+export function expectRevision(repository: Repository): void {
+  const { revision = DEFAULT_REVISION } = repository;
+  const isName = (part: string): boolean => !["", ".", ".."].includes(part) && !/[\\\0]|^[A-Za-z]:/.test(part);
+  if (revision.length <= 200 && revision.split("/").every(isName)) return;
+  throw new HubError(`${describeRepository(repository)}: expected the name of a branch or tag, or a commit`);
+}
 
 export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 

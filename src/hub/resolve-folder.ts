@@ -4,7 +4,7 @@ import { HubError } from "../support/errors.js";
 import { type DownloadProgress, downloadFiles } from "./download-files.js";
 import { findCachedSnapshot } from "./find-cached-snapshot.js";
 import { isTransient } from "./hub-error.js";
-import { describeRepository, isHubId, type Repository, repositoryFolder } from "./repository.js";
+import { describeRepository, expectRevision, isHubId, type Repository, repositoryFolder } from "./repository.js";
 import { readHubSettings } from "./settings.js";
 
 export interface FolderRequest {
@@ -65,6 +65,7 @@ export async function resolveFolder(request: FolderRequest): Promise<string> {
 }
 
 async function fromHub(repository: Repository, { files, onFile }: FolderRequest): Promise<string> {
+  expectRevision(repository);
   const { cacheFolder, isOffline } = readHubSettings();
   const cached = await findCachedSnapshot(cacheFolder, repository, files);
   if (cached !== undefined && (cached.isComplete || isOffline)) return cached.folder;

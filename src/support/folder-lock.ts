@@ -50,7 +50,7 @@ function lock(file: string, request: Request): () => void {
   held.add(file);
   return () => {
     held.delete(file);
-    rmSync(file, { force: true });
+    remove(file);
   };
 }
 
@@ -70,7 +70,7 @@ function takeOver(file: string, request: Request): void {
     rmSync(file, { force: true });
     if (!tryLock(file, request)) throw lockedError(ownerOf(file, request), file, request);
   } finally {
-    rmSync(guard, { force: true });
+    remove(guard);
   }
 }
 
@@ -86,7 +86,7 @@ function tryLock(file: string, request: Request): boolean {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw new LockError(`${command}: ${file} cannot be written (${messageOf(error)})`);
   } finally {
-    rmSync(own, { force: true });
+    remove(own);
   }
 }
 
@@ -98,6 +98,15 @@ function linkOrWrite(own: string, file: string): void {
     if (!["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"].includes((error as NodeJS.ErrnoException).code ?? ""))
       throw error;
     writeFileSync(file, String(process.pid), { flag: "wx" });
+  }
+}
+
+/** A file that stays is the next one's to find: it says that nobody holds it. */
+function remove(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // What was done under the lock is done.
   }
 }
 

@@ -81,7 +81,7 @@ export interface FoundCheckpoint {
 /** The complete checkpoints of a run with at most so many steps, oldest first. */
 export function checkpointsUpTo(runFolder: string, step: number): readonly FoundCheckpoint[] {
   const folder = join(runFolder, CHECKPOINTS);
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) return [];
   return readdirSync(folder)
     .filter((name) => /^\d{6,}$/.test(name))
     .map((name) => ({ step: Number(name), folder: join(folder, name) }))

@@ -144,7 +144,9 @@ export const TIME = timeSettings("beta");
 export const FLOW_MATCHING = z.strictObject({
   noises_per_observation: count
     .default(1)
-    .describe("noises, each at a time of its own, for each demonstrated chunk of a batch, on one encoding of what was seen"),
+    .describe(
+      "noises, each at a time of its own, for each demonstrated chunk of a batch, on one encoding of what was seen",
+    ),
   time: TIME.prefault({}),
 });
 

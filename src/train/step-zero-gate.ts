@@ -85,9 +85,10 @@ async function saveAndLoad({ reference, writeStudent, scratchFolder }: GateOptio
       besides: reference.resourceFolders,
     });
   } catch (error) {
-    throw new CheckpointError(`step-0 gate: the student cannot be saved and loaded again: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw new CheckpointError(
+      `step-0 gate: the student cannot be saved and loaded again: ${messageOf(error)} (in ${scratchFolder})`,
+      { cause: error },
+    );
   }
 }
 

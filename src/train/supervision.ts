@@ -43,7 +43,12 @@ export async function prepareSupervision(options: SupervisionOptions): Promise<P
   const watchAt = async (folder: string | undefined, step: number): Promise<HealthWatch> => {
     const path = folder && join(folder, HEALTH_FILE);
     if (path === undefined || !existsSync(path)) return new HealthWatch(plan(), step);
-    return HealthWatch.fromJSON(await readJson(path), plan(), path);
+    const watch = HealthWatch.fromJSON(await readJson(path), plan(), path);
+    const { step: watched } = watch.toJSON().memory;
+    if (watched === step) return watch;
+    throw new CheckpointError(
+      `${path}: expected what was known after step ${step}, got ${watched}. The checkpoint is damaged`,
+    );
   };
   const probe = new WeightProbe({
     weights: [...optimizer.masters().values()],

@@ -14,7 +14,18 @@ import { parseWithSchema } from "../support/parse-with-schema.js";
 import { PythonFloat, stringifyAsPython } from "../support/python-json.js";
 import { readJson } from "../support/read-json.js";
 import { type SafetensorsSource, sourceOf, writeSafetensors } from "../support/safetensors.js";
-import { disposeAll, Generator, mapSafetensors, type Tensor, tensorSource } from "../torch/index.js";
+import {
+  all,
+  detach,
+  disposeAll,
+  Generator,
+  isfinite,
+  mapSafetensors,
+  noGrad,
+  scope,
+  type Tensor,
+  tensorSource,
+} from "../torch/index.js";
 import type { OptimizerSettings } from "./config.js";
 import { numpyState, pythonState } from "./mersenne-twister.js";
 
@@ -162,21 +173,42 @@ export async function restoreTrainingState(
     ]);
     const [, numUpdates] = [...states].find(([key]) => key.endsWith("/step")) ?? [];
     optimizer.restore(
-      numUpdates?.item() ?? 0,
+      expectCount(numUpdates?.item() ?? 0),
       mastersIn(trained ?? policyWeights, [...fresh.keys()]),
       new Map(moments),
     );
+    expectFinite(optimizer);
     const wasAveraged = trained !== undefined && (averaged !== undefined || model.adapter === undefined);
     if (wasAveraged) ema?.load(optimizer.numUpdates, mastersIn(averaged ?? policyWeights, [...fresh.keys()]));
     else ema?.load(0, optimizer.masters());
     return { step, withoutMoments: [...fresh.keys()].filter((name) => saved(name, "exp_avg") === undefined) };
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
-    throw new CheckpointError(`${folders.state}: does not fit the policy beside it (${error.message})`, {
-      cause: error,
-    });
+    throw new CheckpointError(
+      `${folders.state}: cannot be continued from (${error.message}). Earlier checkpoints may be good`,
+      { cause: error },
+    );
   } finally {
     disposeAll([policyWeights, states, trained, averaged]);
+  }
+}
+
+function expectCount(numUpdates: number): number {
+  if (Number.isSafeInteger(numUpdates) && numUpdates >= 0) return numUpdates;
+  throw new ShapeError(`optim.restore: expected a number of updates, got ${numUpdates}`);
+}
+
+/** Whoever goes on from NaN finds out at the first loss, and not why. */
+function expectFinite(optimizer: AdamW): void {
+  const isFinite = (tensor: Tensor): boolean => scope(() => noGrad(() => all(isfinite(detach(tensor))).item() === 1));
+  const expectOf = (name: string, what: string, tensor: Tensor): void => {
+    if (isFinite(tensor)) return;
+    throw new ShapeError(`optim.restore: expected ${what} of "${name}" in finite numbers, got NaN or infinity`);
+  };
+  for (const [name, master] of optimizer.masters()) expectOf(name, "the value", master);
+  for (const [name, { expAvg, expAvgSq }] of optimizer.moments()) {
+    expectOf(name, "the first moment", expAvg);
+    expectOf(name, "the second moment", expAvgSq);
   }
 }
 

@@ -16,7 +16,7 @@ import { PairSet } from "../../dist/train/pairs/pair-set.js";
 /** @param {string} path */
 async function expectFinite(path) {
   for (const [name, { data }] of await readSafetensors(path)) {
-    if (!data.every((/** @type {number} */ x) => Number.isFinite(x)))
+    if (!Array.from(data, Number).every(Number.isFinite))
       throw new Error(`accepted, and gave a ${name} that is not finite`);
   }
 }

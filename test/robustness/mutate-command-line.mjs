@@ -48,9 +48,18 @@ const NAMES = [
   ...["--policy", "--policy={}", "--dataset=1", "--policy=null", "--reflow=[]", "--steps", "--seed=", "extra", ""],
 ];
 
+/** Without these, a command would be right to run for a long time. */
+const isLimit = (/** @type {string | undefined} */ arg) =>
+  /^--(steps|episodes|stages|lrs|num_|path_steps|reference_steps|eval\.n_episodes|env\.max_steps|dataset\.episodes)/.test(
+    arg ?? "",
+  );
+
 /** @type {readonly ((args: string[], random: Random) => void)[]} */
 const CHANGES = [
-  (args, random) => args.splice(random.below(args.length), 1),
+  (args, random) => {
+    const i = random.below(args.length);
+    if (!isLimit(args[i])) args.splice(i, 1);
+  },
   (args, random) => args.splice(random.below(args.length + 1), 0, random.pick(NAMES)),
   (args, random) => args.push(random.pick(args)),
   ...Array(4).fill((args, random) => {
@@ -71,7 +80,7 @@ const CHANGES = [
   (args, random) => {
     const [i, j] = [random.below(args.length), random.below(args.length)];
     const [a, b] = [args[i].split("="), args[j].split("=")];
-    args[i] = [a[0], ...b.slice(1)].join("=");
+    if (!isLimit(args[i])) args[i] = [a[0], ...b.slice(1)].join("=");
   },
 ];
 
@@ -105,7 +114,7 @@ export function commandLines(world) {
     ["train", ...cpu, ...small, `--policy.path=${teacher}`, "--seed=3", "--output_dir=out/flow", "--overwrite=true"],
     ["train", "--resume=true", "--output_dir=run", "--steps=2"],
     ["pairs", ...cpu, `--policy.path=${teacher}`, "--dataset.episodes=[0]", "--batch_size=8", "--output=out/pairs"],
-    ["make-dataset", "--env.type=avoiding", "--episodes=1", "--env.image_size=16", "--output=out/data", "--seed=1"],
+    ["make-dataset", "--env.type=avoiding", "--episodes=1", "--env.image_size=64", "--output=out/data", "--seed=1"],
     [
       "eval",
       "--policy.path=run",

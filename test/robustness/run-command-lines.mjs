@@ -35,14 +35,19 @@ const renew = () => {
   process.chdir(scratch);
 };
 
-/** What is wrong with the end of a command, or undefined. @param {number} code @param {readonly string[]} line */
-function complaint(code, line) {
+/**
+ * What is wrong with the end of a command, or undefined.
+ * @param {number} code @param {readonly string[]} line @param {readonly string[]} base before it was changed
+ */
+function complaint(code, line, base) {
   if (![0, 1, 2].includes(code)) return `exit code ${code}`;
   if (code === 0) return undefined;
   if (/internal:|\n {4}at /.test(written)) return `no error of ours: ${written.slice(-1500)}`;
   if (written.length > MOST_LETTERS) return `an error of ${written.length} letters: ${written.slice(0, 300)}`;
-  const words = line.flatMap((arg) => arg.split("=")).map((word) => word.replace(/^-+/, "").split(".").at(-1));
-  const isNamed = [scratch, "out/", ...words.filter((word) => word !== "")].some((word) => written.includes(word));
+  const words = [...line, ...base].flatMap((arg) => [arg, ...arg.replace(/^-+/, "").split(/[=.]/)]);
+  const names = words.map((word) => (word === "" ? '""' : word.slice(0, 100)));
+  const flags = line.map((arg) => `"${arg.split("=")[0]}"`);
+  const isNamed = [scratch, ...names, ...flags].some((name) => written.includes(name));
   return isNamed ? undefined : `an error that names nothing: ${written.slice(-600)}`;
 }
 
@@ -58,7 +63,8 @@ for (current = from; current < to; current++) {
   if ((current - from) % 20 === 0) renew();
   const i = current;
   const random = randomOf(seed, target, i);
-  const line = mutateCommandLine(random.pick(commandLines(scratch)), random);
+  const base = random.pick(commandLines(scratch));
+  const line = mutateCommandLine(base, random);
   rmSync(join(scratch, "out"), { recursive: true, force: true });
   const shown = line
     .map((arg) => JSON.stringify(arg.length > 80 ? `${arg.slice(0, 80)}... (${arg.length})` : arg))
@@ -75,7 +81,7 @@ for (current = from; current < to; current++) {
       writeError: (text) => void write(text),
       isDebug: false,
     });
-    why = complaint(code, line);
+    why = complaint(code, line, base);
   } catch (error) {
     why = `thrown: ${error?.stack ?? error}`;
   }

@@ -200,7 +200,7 @@ describe("a full disk", () => {
     const { code, err } = await startProcess(run, [...RUNS.reflow, "--steps=1"], LIMIT).ended;
     expect(code).toBe(1);
     expect(err.trimEnd().split("\n").at(-1)).toBe(
-      "step-0 gate: the student cannot be saved and loaded again: EFBIG: file too large, write",
+      `step-0 gate: the student cannot be saved and loaded again: EFBIG: file too large, write (in ${join(run, ".step-0-gate")})`,
     );
     expect(readdirSync(run)).toEqual([]);
   });

@@ -76,6 +76,9 @@ export async function migrateFile(path: string, isWritten: boolean): Promise<Mig
   } catch (error) {
     if (!(error instanceof Error) || !("syscall" in error)) throw error;
     const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw new ConfigError(path, isMissing ? "file not found" : `cannot be read or written (${messageOf(error)})`);
+    throw new ConfigError(
+      path || '""',
+      isMissing ? "file not found" : `cannot be read or written (${messageOf(error)})`,
+    );
   }
 }

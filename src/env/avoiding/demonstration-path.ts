@@ -14,7 +14,7 @@ const LEVELS = [
 const END_Y = 0.41;
 
 /** lateral deviation from the middles of gaps: standard deviation, and how far apart in y deviations are drawn; in metres */
-const DEVIATION = { size: 0.008, spacing: 0.06 } as const;
+const DEVIATION = { size: 0.006, spacing: 0.06 } as const;
 
 const RESOLUTION = 0.0005;
 
