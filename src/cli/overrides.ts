@@ -123,6 +123,18 @@ export async function readSettingsFile(path: string): Promise<Settings> {
   return value;
 }
 
+/** No name of a file or anything else has a NUL in it, and whoever asks for such a file gets an error of another kind. */
+function expectNoNul(settings: Settings, where: string): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (typeof value === "string" && value.includes("\0")) {
+      throw new ConfigError(where, [
+        { path: name, message: `expected a text without NUL, got ${JSON.stringify(value)}` },
+      ]);
+    }
+    if (typeof value === "object" && value !== null) expectNoNul(value as Settings, `${where}, ${name}`);
+  }
+}
+
 /**
  * The settings of command-line arguments over those of the file that `--config_path` names.
  *
@@ -130,9 +142,12 @@ export async function readSettingsFile(path: string): Promise<Settings> {
  */
 export async function readSettings(args: readonly string[], options: OverrideOptions = {}): Promise<SettingsSource> {
   const { [CONFIG_PATH]: configPath, ...overrides } = parseOverrides(args, options);
+  expectNoNul(overrides, WHERE);
   if (configPath === undefined || configPath === null) return { settings: overrides, overrides, configPath: undefined };
   if (typeof configPath !== "string") {
     throw new ConfigError(`--${CONFIG_PATH}`, `expected a YAML or JSON file, got ${JSON.stringify(configPath)}`);
   }
-  return { settings: mergeSettings(await readSettingsFile(configPath), overrides), overrides, configPath };
+  const fromFile = await readSettingsFile(configPath);
+  expectNoNul(fromFile, configPath);
+  return { settings: mergeSettings(fromFile, overrides), overrides, configPath };
 }

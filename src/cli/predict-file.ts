@@ -1,7 +1,7 @@
 /** What `reflow predict` does: observations and noise from files, action chunks into one. */
 import { existsSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { isAdapterFolder } from "../policy/adapter-folder.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { checkNoise, checkObservation } from "../policy/observation-file.js";
@@ -47,7 +47,7 @@ export async function predictFile(request: PredictRequest): Promise<PredictRepor
   const given = request.noisePath === undefined ? undefined : await readNoiseFile(request.noisePath);
   const policy = await SmolVLAPolicy.load(folder, device === undefined ? { precision } : { precision, device });
   try {
-    const observation = checkObservation(entries, policy, observationPath);
+    const observation = observedBy(folder, () => checkObservation(entries, policy, observationPath));
     const { batchSize } = observation;
     const noise = chooseNoise(request, given ?? entries.get("noise"), policy.config, batchSize);
     const tasks = tasksFor(request.tasks, batchSize);
@@ -78,6 +78,15 @@ export async function predictFile(request: PredictRequest): Promise<PredictRepor
     };
   } finally {
     policy.dispose();
+  }
+}
+
+/** An error in what the policy says about itself gets the file that says it. */
+function observedBy<T>(folder: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(join(folder, "config.json"), error.message) : error;
   }
 }
 

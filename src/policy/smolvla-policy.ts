@@ -12,7 +12,7 @@ import type { Precision } from "../smolvla/precision.js";
 import type { ModelInput, SmolVLA } from "../smolvla/smolvla.js";
 import type { VlmConfig } from "../smolvla/vlm-config.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
-import { ShapeError } from "../support/errors.js";
+import { ConfigError, ShapeError } from "../support/errors.js";
 import { type HostArray, hostArray } from "../support/host-array.js";
 import {
   defaultDevice,
@@ -124,7 +124,7 @@ export class SmolVLAPolicy {
     const resourceFolders = [...(options.besides ?? []), ...(await resourceFoldersOf(folder))];
     const resources = await findPolicyResources(config, processors, resourceFolders);
     const build = buildOptions(config, resources, options);
-    const model = await loadSmolVLA(folder, build, files.currentName);
+    const model = await naming(join(folder, "config.json"), () => loadSmolVLA(folder, build, files.currentName));
     const { warnings: migrationWarnings } = files;
     return new SmolVLAPolicy({ ...build, ...resources, model, processors, resourceFolders, migrationWarnings });
   }
@@ -248,6 +248,15 @@ export class SmolVLAPolicy {
   /** Frees the network. Networks that share its vision-language model cannot be used any more either. */
   dispose(): void {
     this.model.dispose();
+  }
+}
+
+/** Does what may find settings that do not go together; such an error says in which file. */
+async function naming<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(file, error.message) : error;
   }
 }
 

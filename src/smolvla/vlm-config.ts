@@ -44,7 +44,10 @@ export interface VlmConfig {
   readonly tieWordEmbeddings: boolean;
 }
 
-const size = z.int().min(1);
+/** Far above any model there is; what is larger is damage, and would be looped over or multiplied with others. */
+const MOST = 2 ** 24;
+const size = z.int().min(1).max(MOST);
+const numLayers = z.int().min(1).max(1000);
 const tokenId = z.int().min(0);
 /** Absent and null mean the same in these files. */
 const orDefault = <T>(schema: z.ZodType<T>, value: T): z.ZodType<T> =>
@@ -53,10 +56,10 @@ const orDefault = <T>(schema: z.ZodType<T>, value: T): z.ZodType<T> =>
 const vision = z.looseObject({
   hidden_size: orDefault(size, 1152),
   intermediate_size: orDefault(size, 3072),
-  num_hidden_layers: orDefault(size, 12),
+  num_hidden_layers: orDefault(numLayers, 12),
   num_attention_heads: orDefault(size, 16),
   num_channels: orDefault(size, 3),
-  image_size: orDefault(size, 224),
+  image_size: orDefault(size.max(16_384), 224),
   patch_size: orDefault(size, 32),
   hidden_act: orDefault(z.literal("gelu_pytorch_tanh"), "gelu_pytorch_tanh"),
   layer_norm_eps: orDefault(z.number(), 1e-6),
@@ -67,7 +70,7 @@ const rope = z.looseObject({ rope_theta: z.number().nullish(), rope_type: z.stri
 const text = z.looseObject({
   hidden_size: orDefault(size, 4096),
   intermediate_size: orDefault(size, 11008),
-  num_hidden_layers: orDefault(size, 32),
+  num_hidden_layers: orDefault(numLayers, 32),
   num_attention_heads: orDefault(size, 32),
   num_key_value_heads: size.nullish(),
   head_dim: size.nullish(),

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { command as makeDataset } from "../../src/cli/commands/make-dataset.js";
 import { EvalRecord } from "../../src/cli/eval-record.js";
 import { LeRobotDataset } from "../../src/data/index.js";
@@ -13,10 +13,13 @@ import { rollBack } from "../../src/train/checkpoint.js";
 import { openRunFolder } from "../../src/train/run-folder.js";
 import { runCommand } from "../commands/run-command.js";
 import { lastCheckpoint, RUNS, resultOf, temporaryFolder, train, trainIn } from "../runs/training-run.js";
-import { armFault } from "./fault-at-call.mjs";
+import { armFault, callsSoFar } from "./fault-at-call.mjs";
 import { killCommand } from "./kill.mjs";
 import { killedCommands } from "./killed-commands.mjs";
 import { runProgram } from "./run-program.mjs";
+
+// Many processes, some at the same time.
+vi.setConfig({ testTimeout: 600_000 });
 
 /** A number that no process has. */
 const GONE = 2 ** 31 - 2;
@@ -41,6 +44,7 @@ describe("what is deleted", () => {
       existsSync(join(run, "checkpoints", name, "pretrained_model/config.json"));
     await rollBack(run, { step: 1, folder: join(run, "checkpoints/000001") });
     expect([isWhole("000001"), existsSync(join(run, "checkpoints/000002"))]).toEqual([true, false]);
+    expect(callsSoFar().filter((name) => name === "rename" || name === "rm")).toEqual(["rename", "rename", "rm"]);
     for (const at of [0, 1, 2]) {
       const copy = join(temporaryFolder(), "copy");
       cpSync(run, copy, { recursive: true, verbatimSymlinks: true });

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { COMMANDS } from "../../src/cli/all-commands.js";
 import { runCommandLine } from "../../src/cli/command-line.js";
-import { predictFile } from "../../src/cli/predict-file.js";
+import { type PredictRequest, predictFile } from "../../src/cli/predict-file.js";
 import { readRunSettings } from "../../src/cli/run-settings.js";
 import { LeRobotDataset } from "../../src/data/index.js";
 import { parsePythonJson } from "../../src/data/json-file.js";
 import { resolveFolder } from "../../src/hub/resolve-folder.js";
 import { readPolicyFiles } from "../../src/policy/policy-files.js";
+import { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import { ConfigError } from "../../src/support/errors.js";
 import { type HostArray, hostArray } from "../../src/support/host-array.js";
 import { readJson } from "../../src/support/read-json.js";
@@ -38,6 +39,14 @@ async function spoil(file: string, pattern: RegExp, value: number): Promise<void
   const all = new Map<string, HostArray>([...tensors, [name, hostArray("float32", shape, changed)]]);
   await writeSafetensors(file, new Map([...all].map(([key, array]) => [key, sourceOf(array)])));
 }
+
+/** One step on the fixture's observations. */
+const requestOf = (policyPath: string): PredictRequest => ({
+  policyPath,
+  observationPath: join(FIXTURE, "parity/raw_batch.safetensors"),
+  outputPath: join(temporaryFolder(), "chunks.safetensors"),
+  ...{ tasks: ["x"], noisePath: undefined, seed: 0, numSteps: 1, device: "cpu", precision: "fp32" },
+});
 
 describe("a safetensors file", () => {
   it("is read though its tensors do not begin at multiples of their size", async () => {
@@ -120,24 +129,11 @@ describe("reflow predict", () => {
   it("writes no actions that are not numbers, and names the policy", async () => {
     const folder = teacherWith(() => {});
     await spoil(join(folder, "model.safetensors"), /action_out_proj\.bias/, Number.NaN);
-    const output = join(temporaryFolder(), "chunks.safetensors");
-    const request = {
-      policyPath: folder,
-      observationPath: join(FIXTURE, "parity/raw_batch.safetensors"),
-      outputPath: output,
-    };
-    const rest = {
-      tasks: ["x"],
-      noisePath: undefined,
-      seed: 0,
-      numSteps: 1,
-      device: "cpu",
-      precision: "fp32",
-    } as const;
-    await expect(predictFile({ ...request, ...rest })).rejects.toThrow(
+    const request = requestOf(folder);
+    await expect(predictFile(request)).rejects.toThrow(
       `${folder}: expected finite actions, got NaN or infinity, and nothing was written`,
     );
-    expect(existsSync(output)).toBe(false);
+    expect(existsSync(request.outputPath)).toBe(false);
   });
 });
 
@@ -223,4 +219,45 @@ describe("an argument of a hundred thousand letters", () => {
       expect(err.length).toBeLessThan(3000);
     },
   );
+});
+
+describe("a setting with a NUL in it", () => {
+  it.each(["--policy.path", "--dataset.root"])("is refused with its name: %s", async (flag) => {
+    await expect(readRunSettings([`${flag}="a\\0b"`])).rejects.toThrow(
+      `command line, ${flag.slice(2).split(".")[0]} at ${flag.split(".")[1]}: expected a text without NUL, got "a\\u0000b"`,
+    );
+  });
+});
+
+describe("settings of a policy that do not go together", () => {
+  it("are refused with their file: when it is loaded", async () => {
+    const folder = teacherWith((copy) =>
+      edit(join(copy, "config.json"), (text) =>
+        text.replace(/"num_expert_layers": -?\d+/, '"num_expert_layers": 16777216'),
+      ),
+    );
+    await expect(SmolVLAPolicy.load(folder, { device: "cpu" })).rejects.toThrow(
+      `${join(folder, "config.json")}: smolvla at num_expert_layers: expected 4 `,
+    );
+  });
+
+  it("are refused with their file: when it is to see an observation", async () => {
+    const folder = teacherWith((copy) =>
+      edit(join(copy, "config.json"), (text) => text.replace('"observation.state"', '"observation.states"')),
+    );
+    await expect(predictFile(requestOf(folder))).rejects.toThrow(
+      `${join(folder, "config.json")}: policy config at input_features: expected the feature "observation.state"`,
+    );
+  });
+
+  it("cannot ask for billions of layers", async () => {
+    const folder = teacherWith((copy) =>
+      edit(join(copy, "../base-vlm/config.json"), (text) =>
+        text.replace('"num_hidden_layers": 8', '"num_hidden_layers": 4000000000'),
+      ),
+    );
+    await expect(SmolVLAPolicy.load(folder, { device: "cpu" })).rejects.toThrow(
+      "config.json at text_config.num_hidden_layers: expected a number of at most 1000, got 4000000000",
+    );
+  });
 });

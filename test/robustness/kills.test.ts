@@ -2,10 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { failCommand } from "./faults.mjs";
 import { killCommand } from "./kill.mjs";
 import { killedCommands } from "./killed-commands.mjs";
+
+// Dozens of processes, one after the other.
+vi.setConfig({ testTimeout: 600_000 });
 
 const root = mkdtempSync(join(tmpdir(), "reflow-kills-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

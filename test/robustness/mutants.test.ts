@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { COMMAND_LINES, makeWorld, readMutants } from "./mutants.mjs";
+
+vi.setConfig({ testTimeout: 600_000 });
 
 const root = mkdtempSync(join(tmpdir(), "reflow-mutants-"));
 const world = join(root, "world");
