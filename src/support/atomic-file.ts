@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { type FileHandle, open, readdir, rename, rm, symlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isProcessRunning } from "./is-process-running.js";
@@ -19,19 +19,21 @@ export async function removeUnfinished(folder: string): Promise<void> {
 }
 
 /** What processes that do not run any more have left half-written of a file or folder, as paths beside it. */
-export async function leftoversOf(path: string): Promise<readonly string[]> {
+export function leftoversOf(path: string): readonly string[] {
   const folder = dirname(path);
   if (!existsSync(folder)) return [];
   const isLeft = (name: string): boolean => {
     const [, of, pid] = TEMPORARY.exec(name) ?? [];
     return of === basename(path) && Number(pid) !== process.pid && !isProcessRunning(Number(pid));
   };
-  return (await readdir(folder)).filter(isLeft).map((name) => join(folder, name));
+  return readdirSync(folder)
+    .filter(isLeft)
+    .map((name) => join(folder, name));
 }
 
 /** Deletes `leftoversOf` a path that is reserved for nobody. */
 export async function removeLeftovers(path: string): Promise<void> {
-  for (const left of await leftoversOf(path)) await rm(left, { recursive: true, force: true });
+  for (const left of leftoversOf(path)) await rm(left, { recursive: true, force: true });
 }
 
 /**

@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { temporaryPathBeside } from "./atomic-file.js";
+import { leftoversOf, temporaryPathBeside } from "./atomic-file.js";
 import { CheckpointError, messageOf } from "./errors.js";
 import { isProcessRunning } from "./is-process-running.js";
 
@@ -48,18 +48,29 @@ function lock(file: string, request: Request): () => void {
     takeOver(file, request);
   }
   held.add(file);
+  removeLeftovers(file, request);
   return () => {
     held.delete(file);
     remove(file);
   };
 }
 
+/** What killed processes have left of their tries. */
+function removeLeftovers(file: string, request: Request): void {
+  const guard = guardOf(file);
+  for (const left of [...leftoversOf(file), ...leftoversOf(guard)]) remove(left);
+  if (!isHeld(guard, ownerOf(guard, request))) remove(guard);
+}
+
+/** Held while a lock file is replaced. */
+const guardOf = (file: string): string => `${file}.takeover`;
+
 /**
  * Replaces the lock file of a process that is gone. Of several who find it, one does so at a time: whoever comes second sees
  * the first one's.
  */
 function takeOver(file: string, request: Request): void {
-  const guard = `${file}.takeover`;
+  const guard = guardOf(file);
   if (!tryLock(guard, request)) {
     expectNotRunning(guard, request);
     rmSync(guard, { force: true });
@@ -122,9 +133,11 @@ function ownerOf(file: string, { command, error: LockError = CheckpointError }: 
 
 function expectNotRunning(file: string, request: Request): void {
   const owner = ownerOf(file, request);
-  const isHeld = owner === process.pid ? held.has(file) : isProcessRunning(owner);
-  if (isHeld) throw lockedError(owner, file, request);
+  if (isHeld(file, owner)) throw lockedError(owner, file, request);
 }
+
+const isHeld = (file: string, owner: number): boolean =>
+  owner === process.pid ? held.has(file) : isProcessRunning(owner);
 
 const lockedError = (
   owner: number,

@@ -134,6 +134,16 @@ describe("two processes in one place", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it("whoever gets a lock removes what killed ones left while they tried", () => {
+    const folder = temporaryFolder();
+    const others = [`..lock.${GONE}-0f.tmp`, `..lock.takeover.${GONE}-0f.tmp`, ".lock.takeover"];
+    for (const names of [others, [".lock", ...others]]) {
+      for (const name of names) writeFileSync(join(folder, name), String(GONE));
+      lockFolder(folder, { command: "test", activity: "in", option: "folder", kind: "test" })();
+      expect(readdirSync(folder)).toEqual([]);
+    }
+  });
+
   it("a lock that cannot be read is an error with its place", () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, ".lock"));

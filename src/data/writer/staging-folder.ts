@@ -44,7 +44,7 @@ async function checkPlace(root: string, mayOverwrite: boolean): Promise<void> {
 
 /** Settles what a writer left that was killed while it put its dataset in the place of an older one, which is put back. */
 async function settleKilledWriter(target: string): Promise<void> {
-  for (const left of await leftoversOf(target)) {
+  for (const left of leftoversOf(target)) {
     const isOnlyCopy = !existsSync(target) && existsSync(join(left, "meta", "info.json"));
     await (isOnlyCopy ? rename(left, target) : rm(left, { recursive: true, force: true }));
   }
