@@ -108,6 +108,7 @@ export interface OfflineRow {
   readonly executed: Agreement;
   /** root mean squared difference from the teacher's converged flow, by action dimension in its own units */
   readonly errorPerDimension: readonly number[];
+  /** of the mean action of each chunk: single actions scatter too much to show modes in many dimensions */
   readonly modes: ModeComparison;
   /** `modes.betweenModes` less that of the teacher as deployed, with its 95 % bootstrap interval over observations; left out below 20 */
   readonly betweenModesBeyondTeacher?: Interval;

@@ -30,6 +30,7 @@ export { type PathTrace, type TraceOptions, tracePaths } from "./paths/trace-pat
 export { transportCosts } from "./paths/transport-costs.js";
 export { type UniformTimeOptions, uniformTimeLosses } from "./paths/uniform-time-losses.js";
 export { type VelocityDeviation, velocityDeviation } from "./paths/velocity-deviation.js";
+export { meanAction } from "./samples/mean-action.js";
 export { type SolvedSamples, type SolvedSamplesOptions, solvedSamples } from "./samples/solved-samples.js";
 export { type ActionsView, viewActions } from "./samples/view-actions.js";
 export { type BootstrapOptions, bootstrapInterval } from "./statistics/bootstrap-interval.js";

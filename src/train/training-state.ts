@@ -200,9 +200,10 @@ function expectCount(numUpdates: number): number {
 
 /** Whoever goes on from NaN finds out at the first loss, and not why. */
 function expectFinite(optimizer: AdamW): void {
-  const isFinite = (tensor: Tensor): boolean => scope(() => noGrad(() => all(isfinite(detach(tensor))).item() === 1));
+  const holdsNumbers = (tensor: Tensor): boolean =>
+    scope(() => noGrad(() => all(isfinite(detach(tensor))).item() === 1));
   const expectOf = (name: string, what: string, tensor: Tensor): void => {
-    if (isFinite(tensor)) return;
+    if (holdsNumbers(tensor)) return;
     throw new ShapeError(`optim.restore: expected ${what} of "${name}" in finite numbers, got NaN or infinity`);
   };
   for (const [name, master] of optimizer.masters()) expectOf(name, "the value", master);

@@ -1,5 +1,5 @@
-/** A disk that is full, or fails, at every call with which a run writes a checkpoint. */
-import { cpSync, readdirSync, rmSync } from "node:fs";
+/** A disk that is full, or fails, at every call with which a run that is continued writes something. */
+import { cpSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, vi } from "vitest";
 import { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
@@ -17,6 +17,11 @@ function placesOf(calls: readonly string[]): number[] {
   }
   return rows.flatMap((row) => [...new Set([row[0]!, row[row.length >> 1]!, row.at(-1)!])]);
 }
+
+const namesIn = (run: string, ending: string): string[] =>
+  [run, join(run, "checkpoints")].flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith(ending)));
+
+const isLinked = (run: string): boolean => readlinkSync(lastCheckpoint(run)) === "000002";
 
 it.each(["full", "broken"] as const)(
   "the checkpoint before is whole, the error names place and cause, and the run goes on: a disk that is %s",
@@ -40,39 +45,28 @@ it.each(["full", "broken"] as const)(
     await armFault(undefined);
     expect(unbroken.code).toBe(0);
     const wanted = resultOf(unbroken.run);
-    // From the first folder of the checkpoint to the link to it.
-    const [first, last] = [calls.indexOf("symlink") - 1, calls.lastIndexOf("symlink")].map((n) => n) as [
-      number,
-      number,
-    ];
-    expect(first).toBeGreaterThan(100);
-    const begin = calls.indexOf("mkdir", 3);
-    const places = placesOf(calls).filter((at) => at >= begin && at <= last + 2);
+    const places = placesOf(calls);
     expect(places.length).toBeGreaterThan(40);
     let numNamed = 0;
     for (const at of places) {
       const { code, err, run } = await resumed(at);
       const what = `${kind} at ${calls[at]} ${at}`;
-      if (code === 0) {
-        expect(resultOf(run).equals(wanted), what).toBe(true);
-      } else {
+      if (code === 0) expect(resultOf(run).equals(wanted), what).toBe(true);
+      else {
         const message = err.trimEnd().split("\n").at(-1);
-        expect(message, what).toMatch(
-          /^checkpoint .*\/checkpoints\/000002: cannot be written \((ENOSPC|EIO): .*\)\. Earlier checkpoints are untouched$/,
-        );
-        expect(message).toContain(run);
-        expect(
-          readdirSync(join(run, "checkpoints")).filter((name) => name.endsWith(".tmp")),
-          what,
-        ).toEqual([]);
+        expect(message, what).toMatch(/ENOSPC|EIO/);
+        expect(message, what).toContain(run);
+        expect(err, what).not.toMatch(/internal:|\n {4}at /);
+        expect(namesIn(run, ".tmp"), what).toEqual([]);
         const policy = await SmolVLAPolicy.load(join(lastCheckpoint(run), "pretrained_model"));
         policy.dispose();
-        expect(resultOf(run).equals(before), what).toBe(true);
+        // The new one, if only what makes its link durable has failed.
+        expect(resultOf(run).equals(isLinked(run) ? wanted : before), what).toBe(true);
         numNamed++;
-      }
-      if (at % 5 === 0 && code !== 0) {
-        await trainIn(run, "--resume=true", "--steps=2");
-        expect(resultOf(run).equals(wanted), what).toBe(true);
+        if (numNamed % 5 === 0) {
+          await trainIn(run, "--resume=true", "--steps=2");
+          expect(resultOf(run).equals(wanted), what).toBe(true);
+        }
       }
       rmSync(run, { recursive: true });
     }

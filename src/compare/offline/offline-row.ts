@@ -5,6 +5,7 @@ import {
   compareModes,
   energyDistance,
   errorPerDimension,
+  meanAction,
   meanOf,
   measureAgreement,
   slicedWasserstein,
@@ -76,7 +77,7 @@ export function offlineRow({
     deployed: measureAgreement(samples, teacher.deployed),
     executed: measureAgreement(executed(samples), executed(teacher.converged)),
     errorPerDimension: errorPerDimension(toRobotUnits(samples), teacher.robot),
-    modes: compareModes(samples, teacher.converged),
+    modes: compareModes(meanAction(samples), meanAction(teacher.converged)),
     betweenModesBeyondTeacher: interval(
       between.map((share, o) => share - teacher.deployedBetween[o]!),
       meanOf,
@@ -86,9 +87,11 @@ export function offlineRow({
   };
 }
 
-/** The share of samples between the modes of a reference, by observation. */
-export const betweenModes = (samples: HostArray, reference: HostArray): number[] =>
-  Array.from(
+/** The share of samples between the modes of a reference, by observation; modes of the chunks' mean actions. */
+export function betweenModes(samples: HostArray, reference: HostArray): number[] {
+  const [mean, referenceMean] = [meanAction(samples), meanAction(reference)];
+  return Array.from(
     { length: samples.shape[0]! },
-    (_, o) => compareModes(hostRows(samples, o, o + 1), hostRows(reference, o, o + 1)).betweenModes,
+    (_, o) => compareModes(hostRows(mean, o, o + 1), hostRows(referenceMean, o, o + 1)).betweenModes,
   );
+}
