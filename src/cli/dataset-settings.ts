@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { z } from "zod";
 import type { RecordingRequest } from "../rollout/index.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
@@ -8,7 +9,7 @@ const SCHEMA = z.strictObject({
   env: z.looseObject({ type: z.string().min(1) }),
   episodes: z.int().min(1).default(96),
   seed: z.int().min(0).default(0),
-  output: z.string().min(1),
+  output: z.string().min(1).nullable().default(null),
   overwrite: z.boolean().default(false),
 });
 
@@ -22,7 +23,7 @@ export async function readDatasetSettings(args: readonly string[]): Promise<Reco
     options: camelKeys(options) as Readonly<Record<string, unknown>>,
     numEpisodes: episodes,
     seed,
-    root: output,
+    root: output ?? join("outputs", "datasets", type),
     overwrite,
   };
 }

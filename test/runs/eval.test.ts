@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { command as evaluate } from "../../src/cli/commands/eval.js";
 import { command as makeDataset } from "../../src/cli/commands/make-dataset.js";
+import { readDatasetSettings } from "../../src/cli/dataset-settings.js";
 import { createNodeAvBackend, LeRobotDataset } from "../../src/data/index.js";
 import { makeDemonstration } from "../../src/env/index.js";
 import { runCommand } from "../commands/run-command.js";
@@ -46,6 +47,11 @@ const info = (file: string) => JSON.parse(readFileSync(file, "utf8"));
 const EVAL = ["--env.type=avoiding", "--policy.device=cpu", "--policy.num_steps=1", "--latency_calls=3"];
 
 describe("reflow make-dataset", () => {
+  it("goes to a folder of its world's name unless another is given", async () => {
+    expect(await readDatasetSettings(["--env.type=avoiding"])).toMatchObject({ root: "outputs/datasets/avoiding" });
+    expect(await readDatasetSettings(["--env.type=avoiding", "--output=x"])).toMatchObject({ root: "x" });
+  });
+
   it("records the demonstrations of its seeds: states and actions as they were, one task", async () => {
     await using recorded = await LeRobotDataset.open({ root: dataset });
     expect([recorded.metadata.fps, recorded.metadata.tasks.length, recorded.numEpisodes]).toEqual([29, 1, 3]);
@@ -64,7 +70,7 @@ describe("reflow make-dataset", () => {
   it.each([
     [["--env.type=pusht", "--output=x"], 'expected type to be one of avoiding, got "pusht"'],
     [["--env.type=avoiding", "--env.image_size=3", "--output=x"], "env avoiding at imageSize"],
-    [["--env.type=avoiding"], "dataset settings at output"],
+    [["--env.type=avoiding", '--output=""'], "dataset settings at output"],
     [["--env.type=avoiding", `--output=${TEACHER}`], "expected"],
   ])("refuses %j", async (flags, message) => {
     const { code, err } = await runCommand(makeDataset, flags);

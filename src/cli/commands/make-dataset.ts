@@ -12,7 +12,7 @@ export const command = defineCommand({
     { name: "env.start_noise", description: "how far from its usual place the rod may begin, in metres (0)" },
     { name: "episodes", description: "how many (96)" },
     { name: "seed", description: "of the first episode (0)" },
-    { name: "output", description: "the dataset's folder" },
+    { name: "output", description: "the dataset's folder (outputs/datasets/<env.type>)" },
     { name: "overwrite", description: "replace a dataset that is there (false)" },
   ],
   examples: ["reflow make-dataset --env.type=avoiding --episodes=480 --output=data/avoiding"],
