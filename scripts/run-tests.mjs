@@ -55,7 +55,7 @@ function runVitest(args) {
 
 const checks = [
   ["types", () => run("typescript/bin/tsc", ["--noEmit", "-p", "tsconfig.json"])],
-  ["types of the page", () => run("typescript/bin/tsc", ["--noEmit", "-p", "page/tsconfig.json"])],
+  ["page", () => run("typescript/bin/tsc", ["--noEmit", "-p", "page/tsconfig.json"])],
   ["lint", () => run("@biomejs/biome/bin/biome", ["check", "--formatter-enabled=false", "--error-on-warnings", "."])],
   ["format", () => run("@biomejs/biome/bin/biome", ["format", "."])],
 ].map(([name, check]) => ({ name, isPassed: check() }));
