@@ -1,6 +1,7 @@
 import type { Frame, SoftwareScaleContext } from "node-av/lib";
-import { DatasetError, messageOf } from "../support/errors.js";
+import { DatasetError } from "../support/errors.js";
 import type { HostArray } from "../support/host-array.js";
+import { loadNodeAv } from "./load-node-av.js";
 import { checkResult, type NodeAv, NodeAvDecoder } from "./node-av-decoder.js";
 import { planarFromPacked } from "./planar-rgb.js";
 import type { VideoBackend, VideoFile, VideoFrame } from "./video-backend.js";
@@ -12,18 +13,8 @@ const LOOK_BACKS_S = [0, 1, 4, 16, Number.POSITIVE_INFINITY] as const;
 
 /** Loads FFmpeg. @throws DatasetError if its library is not installed or does not fit this platform */
 export async function createNodeAvBackend(): Promise<VideoBackend> {
-  try {
-    const [lib, constants] = await Promise.all([import("node-av/lib"), import("node-av/constants")]);
-    // Everything FFmpeg would print on the terminal arrives as an error of ours, with the file's name.
-    lib.Log.setLevel(constants.AV_LOG_QUIET);
-    const av = { lib, constants };
-    return { open: (path) => new NodeAvFile(av, NodeAvDecoder.open(av, path)) };
-  } catch (error) {
-    throw new DatasetError(
-      `video: expected the package node-av to be usable on this machine, got an error (${messageOf(error)}). ` +
-        'Install it with "npm install node-av", or read the dataset without cameras',
-    );
-  }
+  const av = await loadNodeAv("read the dataset without cameras", (sentence) => new DatasetError(`video: ${sentence}`));
+  return { open: (path) => new NodeAvFile(av, NodeAvDecoder.open(av, path)) };
 }
 
 /** A frame in the decoder's own pixel format, reused from one decode to the next. */
