@@ -31,11 +31,12 @@ import { type FoundPolicy, findPolicies } from "./compare-policies.js";
 import type { CompareConfig, CompareDataset } from "./compare-settings.js";
 import { formatComparison } from "./format-comparison.js";
 import { packageVersion } from "./package-version.js";
+import type { ShowProgress } from "./progress-lines.js";
 
 export interface CompareRunOptions {
   readonly signal: AbortSignal;
-  /** told how far it is, in words */
-  readonly onProgress: (text: string) => void;
+  readonly onSamples: ShowProgress;
+  readonly onEpisodes: ShowProgress;
   readonly onWarning: (message: string) => void;
 }
 
@@ -195,7 +196,7 @@ async function offlineRequest(
   config: CompareConfig,
   { comparison, policies, numActionSteps }: Plan,
   { root, repoId, episodes }: ChosenDataset,
-  { onProgress }: CompareRunOptions,
+  { onSamples }: CompareRunOptions,
 ): Promise<NonNullable<ComparisonRun["offline"]>> {
   const { chunkSize, maxActionDim } = policies[0]!.config;
   const { numNoises, referenceSteps, pathSteps, chunksAtOnce, seed } = config;
@@ -207,7 +208,8 @@ async function offlineRequest(
     ...{ numNoises, referenceSteps, pathSteps, chunksAtOnce, numActionSteps },
     chunk: { chunkSize, maxActionDim, actionDim: actionDim(policies[0]!.config) },
     seed: deriveSeed(seed, "compare offline"),
-    onProgress: (policy, done, total) => onProgress(`${policy}: ${done} of ${total} observations`),
+    onProgress: ({ policy, numDone, share }) =>
+      onSamples(`${policy}: ${numDone} of ${items.length} observations`, share),
   } satisfies Partial<OfflineRequest>;
 }
 
@@ -216,7 +218,7 @@ function closedLoopRequest(
   { comparison, numActionSteps }: Plan,
   { type, options }: NonNullable<CompareConfig["environment"]>,
   folder: string,
-  { onProgress }: CompareRunOptions,
+  { onEpisodes }: CompareRunOptions,
 ): NonNullable<ComparisonRun["closedLoop"]> {
   const { numEpisodes, batchSize, numVideos, seed, latencyCalls: numCalls } = config;
   const make = () => makeEnvironment(type, options);
@@ -241,8 +243,11 @@ function closedLoopRequest(
       }
       return videos;
     },
-    onProgress: (policy, numSteps, done) =>
-      onProgress(`${policy}, ${numSteps} ${numSteps === 1 ? "step" : "steps"}: ${done} of ${numEpisodes} episodes`),
+    onProgress: ({ policy, numSteps, numDone, share }) =>
+      onEpisodes(
+        `${policy}, ${numSteps} ${numSteps === 1 ? "step" : "steps"}: ${numDone} of ${numEpisodes} episodes`,
+        share,
+      ),
   } satisfies Partial<ClosedLoopRequest>;
 }
 

@@ -17,11 +17,12 @@ import { evalPlaces } from "./eval-places.js";
 import { EvalRecord } from "./eval-record.js";
 import type { EvalConfig } from "./eval-settings.js";
 import { formatEvaluation } from "./format-evaluation.js";
+import type { ShowProgress } from "./progress-lines.js";
 
 export interface EvalRunOptions {
   readonly signal: AbortSignal;
   /** told how far it is */
-  readonly onProgress: (done: number, total: number) => void;
+  readonly onProgress: ShowProgress;
   readonly onWarning: (message: string) => void;
 }
 
@@ -86,7 +87,10 @@ async function evaluateInto(
     });
     await record.write(content(), true);
     const request = { policy, makeEnvironment: make, numEpisodes, batchSize, seed, numSteps, numActionSteps };
-    for await (const episode of rollOut({ ...request, signal: options.signal })) {
+    const onRound = (share: number | undefined): void =>
+      options.onProgress(`${episodes.length} of ${numEpisodes} episodes`, share);
+    onRound(0);
+    for await (const episode of rollOut({ ...request, signal: options.signal, onRound })) {
       episodes.push(episode);
       if (episode.index < maxEpisodesRendered) {
         const video = join(places.videos, episodeVideoPath(environment.type, episode.index));
@@ -94,7 +98,6 @@ async function evaluateInto(
         videos.push(video);
       }
       await record.update(content);
-      options.onProgress(episodes.length, numEpisodes);
     }
     const isPartial = episodes.length < numEpisodes;
     const result = content();

@@ -80,6 +80,18 @@ describe("judge", () => {
     expect(of("betweenModes", sampled(0.01, 0.031))[0]).toMatchObject({ isMet: false, isCertain: undefined });
   });
 
+  it("judges a policy that was trained for one step by that alone", () => {
+    const { closedLoop, policies, ...rest } = smallComparison({ teacher: "lrlr", student: "lrlr" });
+    const rows = [...closedLoop!.rows, { ...closedLoop!.rows[1]!, numSteps: 2 }];
+    const stepsJudged = (isDistilled: boolean): number[] => {
+      const [teacher, student] = policies;
+      const all = [teacher!, { ...student!, isDistilled }];
+      return [...new Set(judge({ ...rest, policies: all, closedLoop: { rows } }).map(({ numSteps }) => numSteps))];
+    };
+    expect(stepsJudged(false)).toEqual([1, 2]);
+    expect(stepsJudged(true)).toEqual([1]);
+  });
+
   it("never judges the teacher, and is no stricter with wider margins", () => {
     const outcomes = fc.string({ unit: fc.constantFrom("l", "r", "."), minLength: 5, maxLength: 30 });
     fc.assert(

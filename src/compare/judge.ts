@@ -7,8 +7,9 @@ type Judged = Pick<Comparison, "margins" | "settings" | "policies" | "offline" |
 
 /**
  * Holds every policy but the teacher against the margins, wherever there is a figure of it and of the teacher with its deployed
- * number of steps: success rate and entropy of ways of complete rows, samples between modes. A teacher that succeeds no more often than the margin
- * is no measure of success: nothing is said of it then.
+ * number of steps: success rate and entropy of ways of complete rows, samples between modes. One that was trained for one step is
+ * judged by that alone. A teacher that succeeds no more often than the margin is no measure of success: nothing is said of it
+ * then.
  */
 export function judge({ margins, settings, policies, offline, closedLoop }: Judged): Verdict[] {
   const [teacher] = policies;
@@ -16,12 +17,14 @@ export function judge({ margins, settings, policies, offline, closedLoop }: Judg
     policy === teacher!.name && numSteps === settings.deployedSteps;
   const driven = closedLoop?.rows.filter(({ status }) => status === "complete") ?? [];
   const [drivenReference, sampledReference] = [driven.find(isReference), offline?.rows.find(isReference)];
-  return policies
-    .slice(1)
-    .flatMap(({ name }) => [
-      ...driven.flatMap((row) => (row.policy === name ? ofClosedLoop(row, drivenReference, margins) : [])),
-      ...(offline?.rows ?? []).flatMap((row) => (row.policy === name ? ofSamples(row, sampledReference, margins) : [])),
-    ]);
+  return policies.slice(1).flatMap(({ name, isDistilled }) => {
+    const isJudged = ({ policy, numSteps }: { readonly policy: string; readonly numSteps: number }): boolean =>
+      policy === name && (!isDistilled || numSteps === 1);
+    return [
+      ...driven.filter(isJudged).flatMap((row) => ofClosedLoop(row, drivenReference, margins)),
+      ...(offline?.rows ?? []).filter(isJudged).flatMap((row) => ofSamples(row, sampledReference, margins)),
+    ];
+  });
 }
 
 function ofClosedLoop(row: ClosedLoopRow, reference: ClosedLoopRow | undefined, margins: Margins): Verdict[] {

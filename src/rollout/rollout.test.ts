@@ -102,6 +102,27 @@ describe("rollOut", () => {
     expect(policy.calls.map(({ noise }) => noise!.shape[0])).toEqual([2, 2, 2, 2, 2]);
   });
 
+  it("says how far it is, in steps of episodes as long as those that have ended", async () => {
+    const shares: (number | undefined)[] = [];
+    const limits = [12, 24];
+    await episodesOf({
+      policy: follower(demonstrate({ seed: 1 })),
+      makeEnvironment: () => makeEnvironment("avoiding", { maxSteps: limits.shift() }),
+      ...{ numEpisodes: 4, batchSize: 2, onRound: (share: number | undefined) => void shares.push(share) },
+    });
+    // Six steps of each of two episodes a round. One of 12 steps has ended after two; one more and one of 24 after four.
+    expect(shares).toEqual([undefined, 24 / (4 * 12), 36 / (4 * 12), 48 / (4 * 16), 54 / (4 * 16), 1]);
+    shares.length = 0;
+    limits.push(30, 6);
+    await episodesOf({
+      policy: follower(demonstrate({ seed: 1 })),
+      makeEnvironment: () => makeEnvironment("avoiding", { maxSteps: limits.shift() }),
+      ...{ numEpisodes: 6, batchSize: 2, onRound: (share: number | undefined) => void shares.push(share) },
+    });
+    // The long one ends last: more steps than expected are no end.
+    expect(shares).toEqual([12 / (6 * 6), 24 / (6 * 6), 0.99, 0.99, 1]);
+  });
+
   it("lets the episodes that are running end when it is asked to stop, and begins no more", async () => {
     const stop = new AbortController();
     const policy = follower(demonstrate({ seed: 1 }));

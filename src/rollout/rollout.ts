@@ -48,6 +48,11 @@ export interface RolloutRequest {
   /** actions of a chunk that are carried out before the next is predicted; the policy's own if left out */
   readonly numActionSteps?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * called after each round of predictions, and the episodes that it ended, with the share of all steps that was taken, from 0 to 1, if other episodes are as
+   * long as those that have ended; undefined before the first has, and 1 only after the last
+   */
+  readonly onRound?: ((share: number | undefined) => void) | undefined;
 }
 
 /** A running episode. */
@@ -80,6 +85,7 @@ export async function* rollOut(request: RolloutRequest): AsyncGenerator<Episode,
   expectFit(policy.config, free[0]!);
   const ended = new Map<number, Episode>();
   let going: Running[] = [];
+  const ends = { numEpisodes: 0, numSteps: 0 };
   for (let [begun, given] = [0, 0]; ; ) {
     while (free.length > 0 && begun < numEpisodes && !signal?.aborted) {
       going.push(begin(free.pop()!, begun, seed + begun));
@@ -91,6 +97,8 @@ export async function* rollOut(request: RolloutRequest): AsyncGenerator<Episode,
       carryOut(episode, chunks, row, numActionSteps);
       if (!episode.isOver) continue;
       ended.set(episode.index, finish(episode));
+      ends.numEpisodes += 1;
+      ends.numSteps += episode.actions.length;
       free.push(episode.world);
     }
     going = going.filter(({ isOver }) => !isOver);
@@ -100,7 +108,20 @@ export async function* rollOut(request: RolloutRequest): AsyncGenerator<Episode,
       given += 1;
       yield episode;
     }
+    request.onRound?.(shareTaken(ends, going, numEpisodes));
   }
+}
+
+/** Of all steps that episodes will take, as far as those that have ended tell. */
+function shareTaken(
+  ends: { readonly numEpisodes: number; readonly numSteps: number },
+  going: readonly Running[],
+  numEpisodes: number,
+): number | undefined {
+  if (ends.numEpisodes === 0) return undefined;
+  const taken = going.reduce((sum, { actions }) => sum + actions.length, ends.numSteps);
+  if (ends.numEpisodes === numEpisodes) return 1;
+  return Math.min(0.99, (taken * ends.numEpisodes) / (numEpisodes * ends.numSteps));
 }
 
 /** @returns actions of a chunk that are carried out */

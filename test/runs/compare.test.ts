@@ -42,9 +42,9 @@ beforeAll(async () => {
 });
 
 describe("a comparison", () => {
-  it("holds the naive teacher with every number of steps and as deployed, and one step of a distilled policy", () => {
+  it("holds the naive teacher with every number of steps and as deployed, and so a distilled policy", () => {
     const { comparison } = unbroken;
-    const rows = ["teacher 1", "teacher 2", "teacher 3", "straight 1", "straight 2", "one 1"];
+    const rows = ["teacher 1", "teacher 2", "teacher 3", "straight 1", "straight 2", "one 1", "one 2"];
     expect(stepsIn(comparison.offline?.rows)).toEqual(rows);
     expect(stepsIn(comparison.closedLoop?.rows)).toEqual(rows);
     expect(comparison).toMatchObject({
@@ -192,21 +192,20 @@ describe("a comparison", () => {
 describe("a comparison that is interrupted", () => {
   it.each([
     ["among the samples", "straight: 2 of 3 observations"],
-    ["in the middle of a closed loop", "teacher, 1 step: 1 of 3 episodes"],
-    ["in the last row", "one, 1 step: 1 of 3 episodes"],
+    ["in the middle of a closed loop", "teacher, 1 step: 2 of 3 episodes"],
+    ["in the last row", "one, 2 steps: 2 of 3 episodes"],
   ])("%s keeps what it knows as partial; the same command ends with what an unbroken one finds", async (_, text) => {
     setNumThreads(1);
     const folder = temporaryFolder();
     const config = await readCompareSettings([...flags, `--output_dir=${folder}`]);
     const interrupt = new AbortController();
     const seen: string[] = [];
+    const onProgress = (progress: string): void => {
+      seen.push(progress);
+      if (progress === text) interrupt.abort();
+    };
     const { wasInterrupted } = await runCompare(config, {
-      signal: interrupt.signal,
-      onWarning: () => {},
-      onProgress: (progress) => {
-        seen.push(progress);
-        if (progress === text) interrupt.abort();
-      },
+      ...{ signal: interrupt.signal, onWarning: () => {}, onSamples: onProgress, onEpisodes: onProgress },
     });
     expect([wasInterrupted, seen]).toEqual([true, expect.arrayContaining([text])]);
     const partial = await readComparison(fileIn(folder));

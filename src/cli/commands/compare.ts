@@ -1,9 +1,6 @@
 import { defineCommand, type Invocation } from "../command.js";
 import { COMPARE_SETTINGS } from "../compare-settings.js";
 
-/** A report of progress is written at most this often. */
-const PROGRESS_MS = 2000;
-
 export const command = defineCommand({
   name: "compare",
   summary: "Compares policies with their teacher, from the same noises and in the same episodes.",
@@ -26,16 +23,14 @@ async function compare({ settings }: Invocation): Promise<number> {
   const config = await readCompareSettings(settings);
   const { runCompare } = await import("../run-compare.js");
   const { EXIT_INTERRUPTED, interruptible } = await import("../interruptible.js");
-  let lastShown = Number.NEGATIVE_INFINITY;
+  const { progressLines } = await import("../progress-lines.js");
+  const writeLine = (line: string): void => void process.stderr.write(`${line}\n`);
   const { text, comparison, wasInterrupted } = await interruptible((signal) =>
     runCompare(config, {
       signal,
-      onWarning: (message) => void process.stderr.write(`warning: ${message}\n`),
-      onProgress: (progress) => {
-        if (performance.now() - lastShown < PROGRESS_MS) return;
-        lastShown = performance.now();
-        process.stderr.write(`${progress}\n`);
-      },
+      onWarning: (message) => writeLine(`warning: ${message}`),
+      onSamples: progressLines({ writeLine }),
+      onEpisodes: progressLines({ writeLine }),
     }),
   );
   console.log(text);

@@ -19,16 +19,13 @@ async function evaluate({ settings }: Invocation): Promise<number> {
   const config = await readEvalSettings(settings);
   const { runEvaluation } = await import("../run-eval.js");
   const { EXIT_INTERRUPTED, interruptible } = await import("../interruptible.js");
-  let lastShown = 0;
+  const { progressLines } = await import("../progress-lines.js");
+  const writeLine = (line: string): void => void process.stderr.write(`${line}\n`);
   const { text, wasInterrupted } = await interruptible((signal) =>
     runEvaluation(config, {
       signal,
-      onWarning: (message) => void process.stderr.write(`warning: ${message}\n`),
-      onProgress: (done, total) => {
-        if (done < total && performance.now() - lastShown < 2000) return;
-        lastShown = performance.now();
-        process.stderr.write(`${done} of ${total} episodes\n`);
-      },
+      onWarning: (message) => writeLine(`warning: ${message}`),
+      onProgress: progressLines({ writeLine }),
     }),
   );
   console.log(text);

@@ -22,13 +22,15 @@ export const command = defineCommand({
 async function makeDataset({ settings }: Invocation): Promise<number> {
   const { readDatasetSettings } = await import("../dataset-settings.js");
   const request = await readDatasetSettings(settings);
-  const [{ recordDemonstrations }, { EXIT_INTERRUPTED, interruptible }] = await Promise.all([
+  const [{ recordDemonstrations }, { EXIT_INTERRUPTED, interruptible }, { progressLines }] = await Promise.all([
     import("../../rollout/index.js"),
     import("../interruptible.js"),
+    import("../progress-lines.js"),
   ]);
-  const onEpisode = (done: number): void => {
-    if (done % 50 === 0) process.stderr.write(`${done} of ${request.numEpisodes} episodes\n`);
-  };
+  const show = progressLines({ writeLine: (line) => void process.stderr.write(`${line}\n`) });
+  const onEpisode = (done: number): void =>
+    show(`${done} of ${request.numEpisodes} episodes`, done / request.numEpisodes);
+  onEpisode(0);
   const recorded = await interruptible((signal) => recordDemonstrations({ ...request, signal, onEpisode }));
   if (recorded === undefined) return EXIT_INTERRUPTED;
   const ways = Object.values(recorded.modes);

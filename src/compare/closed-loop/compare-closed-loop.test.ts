@@ -58,7 +58,7 @@ describe("compareClosedLoop", () => {
     const { request, opened } = requestOf();
     const rows = await rowsOf(request);
     expect(rows.map(({ policy, numSteps }) => `${policy} ${numSteps}`)).toEqual([
-      ...["teacher 5", "teacher 1", "teacher 2", "student 1", "student 2", "one 1"],
+      ...["teacher 5", "teacher 1", "teacher 2", "student 1", "student 2", "one 1", "one 2"],
     ]);
     expect(opened).toEqual(["teacher", "teacher closed", "student", "student closed", "one", "one closed"]);
   });
@@ -86,8 +86,8 @@ describe("compareClosedLoop", () => {
     const interrupt = new AbortController();
     const { request } = requestOf({
       ...{ batchSize: 1, signal: interrupt.signal },
-      onProgress: (policy, numSteps, done) => {
-        if (policy === "teacher" && numSteps === 1 && done === 2) interrupt.abort();
+      onProgress: ({ policy, numSteps, numDone }) => {
+        if (policy === "teacher" && numSteps === 1 && numDone === 2) interrupt.abort();
       },
     });
     const rows = await rowsOf(request);

@@ -34,7 +34,16 @@ export interface ClosedLoopRequest {
   /** shows episodes of a complete row; @returns files, relative to the comparison's folder. None if left out */
   readonly record?: ((policy: string, numSteps: number, episodes: readonly Episode[]) => Promise<string[]>) | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((policy: string, numSteps: number, numDone: number) => void) | undefined;
+  readonly onProgress?: ((progress: ClosedLoopProgress) => void) | undefined;
+}
+
+export interface ClosedLoopProgress {
+  readonly policy: string;
+  readonly numSteps: number;
+  /** episodes of the row that is running */
+  readonly numDone: number;
+  /** of all rows that are wanted, from 0 to 1; undefined before the first episode of a row has ended */
+  readonly share: number | undefined;
 }
 
 /**
@@ -44,24 +53,43 @@ export interface ClosedLoopRequest {
  * @throws ConfigError if a policy cannot drive the world
  */
 export async function* compareClosedLoop(request: ClosedLoopRequest): AsyncGenerator<ClosedLoopRow, void, undefined> {
-  const { policies, deployedSteps, signal } = request;
-  for (const policy of policies) {
-    const isTeacher = policy === policies[0];
-    const wanted = stepsOf(policy, request, isTeacher).filter((numSteps) => !request.isDone(policy.name, numSteps));
-    if (isTeacher) wanted.sort((a, b) => Number(b === deployedSteps) - Number(a === deployedSteps));
+  const { policies, signal } = request;
+  const work = policies.map((policy) => ({ policy, wanted: wantedSteps(policy, request) }));
+  const numRows = work.reduce((sum, { wanted }) => sum + wanted.length, 0);
+  let numDone = 0;
+  for (const { policy, wanted } of work) {
     if (wanted.length === 0) continue;
     if (signal?.aborted) return;
     const opened = await namingPolicy(policy, () => request.open(policy));
     try {
       for (const numSteps of wanted) {
         if (signal?.aborted) return;
-        const row = await namingPolicy(policy, () => measureRow(opened, policy.name, numSteps, request));
+        const row = await namingPolicy(policy, () =>
+          measureRow(opened, policy.name, numSteps, {
+            ...request,
+            onProgress: (progress) =>
+              request.onProgress?.({
+                ...progress,
+                share: progress.share === undefined ? undefined : (numDone + progress.share) / numRows,
+              }),
+          }),
+        );
+        numDone += 1;
         if (row.episodes.length > 0) yield row;
       }
     } finally {
       opened.dispose();
     }
   }
+}
+
+/** Numbers of steps that are not known yet, the teacher's deployed one first. */
+function wantedSteps(policy: ComparedPolicy, request: ClosedLoopRequest): number[] {
+  const { policies, deployedSteps, isDone } = request;
+  const isTeacher = policy === policies[0];
+  const wanted = stepsOf(policy, request, isTeacher).filter((numSteps) => !isDone(policy.name, numSteps));
+  if (isTeacher) wanted.sort((a, b) => Number(b === deployedSteps) - Number(a === deployedSteps));
+  return wanted;
 }
 
 async function measureRow(
@@ -73,11 +101,13 @@ async function measureRow(
   const { makeEnvironment, numEpisodes, batchSize, seed, numActionSteps, signal } = request;
   const episodes: Episode[] = [];
   const began = performance.now();
+  const onRound = (share: number | undefined): void =>
+    request.onProgress?.({ policy: name, numSteps, numDone: episodes.length, share });
+  onRound(0);
   for await (const episode of rollOut({
-    ...{ policy, makeEnvironment, numEpisodes, batchSize, seed, numSteps, numActionSteps, signal },
+    ...{ policy, makeEnvironment, numEpisodes, batchSize, seed, numSteps, numActionSteps, signal, onRound },
   })) {
     episodes.push(episode);
-    request.onProgress?.(name, numSteps, episodes.length);
   }
   const seconds = (performance.now() - began) / 1000;
   const isComplete = episodes.length === numEpisodes;

@@ -147,11 +147,13 @@ describe("compareOffline", () => {
     deployedSteps: 3,
   };
 
-  it("measures a policy of one step at one step, without a loss at other times", async () => {
+  it("measures a policy of one step with every number of steps, and with one where that is not asked for, without a loss at other times", async () => {
     const distilled = closedFormPolicy("distilled", reflowedGaussianField(SPREAD, 1), 2, true);
     const [, part] = await partsOf(closedFormRequest([teacher, distilled], small));
-    expect(part!.rows.map(({ numSteps }) => numSteps)).toEqual([1]);
+    expect(part!.rows.map(({ numSteps }) => numSteps)).toEqual([1, 2]);
     expect(part!.flow.identity).toBeUndefined();
+    const [, other] = await partsOf(closedFormRequest([teacher, distilled], { ...small, numStepsList: [2] }));
+    expect(other!.rows.map(({ numSteps }) => numSteps)).toEqual([1, 2]);
   });
 
   it("gives the same whatever is computed at once", async () => {
@@ -185,8 +187,8 @@ describe("compareOffline", () => {
     const interrupt = new AbortController();
     const request = closedFormRequest([teacher, student], {
       ...{ ...small, chunksAtOnce: 4, signal: interrupt.signal },
-      onProgress: (policy, done) => {
-        if (policy === "student" && done === 2) interrupt.abort();
+      onProgress: ({ policy, numDone }) => {
+        if (policy === "student" && numDone === 2) interrupt.abort();
       },
     });
     expect((await partsOf(request)).map(({ flow }) => flow.policy)).toEqual(["teacher"]);

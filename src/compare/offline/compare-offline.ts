@@ -37,7 +37,15 @@ export interface OfflineRequest {
   readonly chunksAtOnce: number;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((policy: string, numDone: number, numObservations: number) => void) | undefined;
+  readonly onProgress?: ((progress: OfflineProgress) => void) | undefined;
+}
+
+export interface OfflineProgress {
+  readonly policy: string;
+  /** observations of this policy */
+  readonly numDone: number;
+  /** of the observations of all policies, from 0 to 1 */
+  readonly share: number;
 }
 
 /** What is known of one policy. */
@@ -113,12 +121,17 @@ function noiseOf({ numObservations, numNoises, chunk }: OfflineRequest, seed: nu
 }
 
 const flowRequestOf = (
-  { numNoises, chunk, referenceSteps, pathSteps, chunksAtOnce, signal, onProgress }: OfflineRequest,
+  { policies, numNoises, chunk, referenceSteps, pathSteps, chunksAtOnce, signal, onProgress }: OfflineRequest,
   policy: ComparedPolicy,
   noise: HostArray,
 ): Omit<FlowRequest, "numStepsList" | "trainedOn"> => ({
   ...{ noise, numNoises, numDims: chunk.actionDim, referenceSteps, pathSteps, chunksAtOnce, signal },
-  onProgress: (numDone, numObservations) => onProgress?.(policy.name, numDone, numObservations),
+  onProgress: (numDone, numObservations) =>
+    onProgress?.({
+      policy: policy.name,
+      numDone,
+      share: (policies.indexOf(policy) + numDone / numObservations) / policies.length,
+    }),
 });
 
 /**

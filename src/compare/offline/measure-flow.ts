@@ -68,6 +68,7 @@ export async function measureFlow(flow: ObservedFlow, request: FlowRequest): Pro
   const numObservations = noise.shape[0]! / numNoises;
   const groupSize = Math.max(1, Math.floor(chunksAtOnce / numNoises));
   const groups: Group[] = [];
+  request.onProgress?.(0, numObservations);
   for (let from = 0; from < numObservations; from += groupSize) {
     if (request.signal?.aborted) return undefined;
     const to = Math.min(from + groupSize, numObservations);

@@ -72,6 +72,11 @@ export class Avoiding implements Environment {
     return [this.#commandedX, this.#commandedY];
   }
 
+  /** where the rod is by now, in double precision; observations may lag behind */
+  get measured(): Point {
+    return [this.#measuredX, this.#measuredY];
+  }
+
   reset(seed: number): Observation {
     expectInteger("env avoiding", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
     const { startNoise } = this.#settings;

@@ -3,7 +3,7 @@ import type { Observation } from "../environment.js";
 import { expectInteger } from "../expect-integer.js";
 import { SeededRandom } from "../seeded-random.js";
 import { Avoiding } from "./avoiding.js";
-import type { AvoidingOptions } from "./avoiding-options.js";
+import { type AvoidingOptions, avoidingSettings } from "./avoiding-options.js";
 import { demonstrationPath } from "./demonstration-path.js";
 import { AVOIDING_MODES } from "./mode-recorder.js";
 import { FINISH, type Point } from "./scene.js";
@@ -29,15 +29,15 @@ export interface Demonstration {
 /** Usual length of a step in metres, and how many steps a way may take: longer ways are walked faster. */
 const PACE = { step: 0.009, minSteps: 70, maxSteps: 83 } as const;
 
-/** Nearly every attempt succeeds in the usual world; a rod that lags far behind cuts corners. */
+/** Nearly every attempt succeeds. */
 const MAX_ATTEMPTS = 200;
 
 /**
- * A scripted episode that succeeds in a wanted way: a smooth path is drawn at random and walked at even pace; paths on which
- * the rod touches an obstacle, or passes elsewhere than wanted, are thrown away and drawn anew. The mode is drawn before, so
- * this leaves modes uniform.
+ * A scripted episode that succeeds in a wanted way: a smooth path is drawn at random and walked by the rod at even pace; paths
+ * on which it touches an obstacle, or passes elsewhere than wanted, are thrown away and drawn anew. The mode is drawn before, so
+ * this leaves modes uniform. A rod that follows slowly is sent ahead by as much as it lags, so it does not cut corners.
  *
- * @throws ConfigError for an unknown mode or seed, or if no attempt succeeds, as with very slow tracking
+ * @throws ConfigError for an unknown mode or seed, or if no attempt succeeds, as with few steps to do it in
  */
 export function demonstrate({ seed, mode, options = {} }: DemonstrationRequest): Demonstration {
   expectInteger("env avoiding", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
@@ -46,28 +46,35 @@ export function demonstrate({ seed, mode, options = {} }: DemonstrationRequest):
   }
   const wanted = mode ?? AVOIDING_MODES[new SeededRandom(seed, "avoiding mode").integer(AVOIDING_MODES.length)]!;
   const environment = new Avoiding(options);
+  const { tracking } = avoidingSettings(options);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const random = new SeededRandom(seed, "avoiding path", attempt);
-    const demonstration = walk(environment, seed, wanted, random);
+    const demonstration = walk(environment, { seed, mode: wanted, tracking }, random);
     if (demonstration !== undefined) return demonstration;
   }
   throw new ConfigError(
     "env avoiding",
-    `expected a demonstration of mode ${wanted} within ${MAX_ATTEMPTS} attempts, got none. A larger tracking or maxSteps makes it easier`,
+    `expected a demonstration of mode ${wanted} within ${MAX_ATTEMPTS} attempts, got none. A larger maxSteps makes it easier`,
   );
 }
 
 /** One attempt; undefined if it does not succeed in the wanted way. */
-function walk(environment: Avoiding, seed: number, mode: string, random: SeededRandom): Demonstration | undefined {
+function walk(
+  environment: Avoiding,
+  { seed, mode, tracking }: { readonly seed: number; readonly mode: string; readonly tracking: number },
+  random: SeededRandom,
+): Demonstration | undefined {
   const observations: Observation[] = [];
   const actions: Float32Array[] = [];
   let observation = environment.reset(seed);
   let [x, y] = environment.commanded;
   const targets = evenSteps(demonstrationPath(mode, [x, y], random));
+  const lead = 1 / tracking - 1;
   for (let i = 0; ; i++) {
     const [targetX, targetY] = targets[Math.min(i, targets.length - 1)]!;
     // Each action leads from where the rounded ones before it have led, so roundings do not add up.
-    const action = Float32Array.of(targetX - x, targetY - y);
+    const [rodX, rodY] = environment.measured;
+    const action = Float32Array.of(targetX + lead * (targetX - rodX) - x, targetY + lead * (targetY - rodY) - y);
     observations.push(observation);
     actions.push(action);
     const result = environment.step(action);
