@@ -36,6 +36,20 @@ describe("progress without a terminal", () => {
     expect(text()).toBe("100% 1/1  loss nan  lr 0.0e+00  0.00 it/s  ETA ?\n");
   });
 
+  it("averages over slow and fast steps where they come in turns", () => {
+    let ms = 0;
+    const { stream, text } = capture(false);
+    const progress = startProgress({ total: 1000, cycle: 200, stream, now: () => ms });
+    for (let step = 1; step <= 600; step++) {
+      ms += (step - 1) % 200 < 100 ? 900 : 100;
+      progress.update({ step, loss: 0.5, learningRate: 1e-5 });
+    }
+    progress.stop();
+    const paces = [...text().matchAll(/(\d+)\/1000 .* ([\d.]+) it\/s/g)].filter(([, step]) => Number(step) >= 200);
+    expect(paces.length).toBeGreaterThan(5);
+    for (const [, , pace] of paces) expect(pace).toBe("2.00");
+  });
+
   it("counts the rate from the step at which a run continues", () => {
     let ms = 0;
     const { stream, text } = capture(false);

@@ -20,12 +20,14 @@ export interface ProgressOptions {
   readonly total: number;
   /** steps already done, when a run continues */
   readonly initialStep?: number;
+  /** steps after which slow and fast ones repeat, if they do; the pace is averaged over all of them */
+  readonly cycle?: number;
   readonly stream: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** in milliseconds */
   readonly now?: () => number;
 }
 
-/** Steps per second are averaged over this many updates: enough to be calm, few enough to follow a change. */
+/** Steps per second are averaged over this many updates or more: enough to be calm, few enough to follow a change. */
 const RATE_WINDOW = 50;
 
 /** A bar is redrawn at most this often. */
@@ -47,11 +49,16 @@ export function formatDuration(seconds: number): string {
 
 /** Follows steps over time and says how fast they come. */
 class Rate {
+  readonly #window: number;
   readonly #marks: { readonly step: number; readonly ms: number }[] = [];
+
+  constructor(window: number) {
+    this.#window = window;
+  }
 
   mark(step: number, ms: number): void {
     this.#marks.push({ step, ms });
-    if (this.#marks.length > RATE_WINDOW) this.#marks.shift();
+    if (this.#marks.length > this.#window + 1) this.#marks.shift();
   }
 
   /** 0 until two steps are known */
@@ -69,8 +76,9 @@ function describe({ step, loss, learningRate }: ProgressState, total: number, st
 }
 
 /** Progress of a training run: a bar on a terminal, plain lines now and then elsewhere. */
-export function startProgress({ total, initialStep = 0, stream, now = Date.now }: ProgressOptions): Progress {
-  const rate = new Rate();
+export function startProgress(options: ProgressOptions): Progress {
+  const { total, initialStep = 0, cycle = 1, stream, now = Date.now } = options;
+  const rate = new Rate(Math.max(RATE_WINDOW, cycle));
   rate.mark(initialStep, now());
   const show = stream.isTTY ? showBar(stream, total, initialStep) : showLines(stream, total);
   const intervalMs = stream.isTTY ? REDRAW_MS : PLAIN_LINE_MS;

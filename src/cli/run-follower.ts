@@ -53,7 +53,7 @@ export class RunFollower {
     this.#tracker = trackTraining({ batchSize, numFrames, numEpisodes, initialStep: step });
     this.#figures.take();
     this.#progress?.stop();
-    this.#progress = startProgress({ total: config.steps, initialStep: step, stream });
+    this.#progress = startProgress({ total: config.steps, initialStep: step, cycle: cycleOf(config), stream });
     onProgress(this.#progress);
   }
 
@@ -114,6 +114,10 @@ export class RunFollower {
     tracker.resetAverages();
   }
 }
+
+/** Steps of one block of buffered pairs, which are made in its first pass and used again in the others. */
+const cycleOf = ({ policy, reflow }: TrainConfig): number =>
+  policy.useReflow && reflow.pairUses > 1 ? reflow.bufferBatches * reflow.pairUses : 1;
 
 const afterInterrupt = ({ saveCheckpoint, outputDir }: TrainConfig): string =>
   saveCheckpoint

@@ -97,6 +97,22 @@ describe("compareClosedLoop", () => {
     ]);
   });
 
+  it("says how far it is in all rows that are wanted, those of many steps for more work", async () => {
+    const shares: number[] = [];
+    const { request } = requestOf({
+      policies: [policyOf("teacher"), policyOf("student")],
+      isDone: (policy, numSteps) => policy === "teacher" && numSteps === 1,
+      onProgress: ({ numDone, share }) => {
+        if (numDone === 0 && share !== undefined) shares.push(share);
+        if (numDone === 3) shares.push(share!);
+      },
+    });
+    await rowsOf(request);
+    // Teacher with 5 and 2 steps, student with 1 and 2.
+    const ends = [8, 8 + 5, 8 + 5 + 4, 8 + 5 + 4 + 5].map((done) => done / 22);
+    expect(shares).toEqual([0, ends[0], ends[0], ends[1], ends[1], ends[2], ends[2], 1]);
+  });
+
   it("names the policy that cannot drive the world", async () => {
     const { request } = requestOf({
       open: async () => ({

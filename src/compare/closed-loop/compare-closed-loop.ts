@@ -55,8 +55,8 @@ export interface ClosedLoopProgress {
 export async function* compareClosedLoop(request: ClosedLoopRequest): AsyncGenerator<ClosedLoopRow, void, undefined> {
   const { policies, signal } = request;
   const work = policies.map((policy) => ({ policy, wanted: wantedSteps(policy, request) }));
-  const numRows = work.reduce((sum, { wanted }) => sum + wanted.length, 0);
-  let numDone = 0;
+  const total = work.flatMap(({ wanted }) => wanted).reduce((sum, numSteps) => sum + rowWork(numSteps), 0);
+  let done = 0;
   for (const { policy, wanted } of work) {
     if (wanted.length === 0) continue;
     if (signal?.aborted) return;
@@ -70,11 +70,11 @@ export async function* compareClosedLoop(request: ClosedLoopRequest): AsyncGener
             onProgress: (progress) =>
               request.onProgress?.({
                 ...progress,
-                share: progress.share === undefined ? undefined : (numDone + progress.share) / numRows,
+                share: progress.share === undefined ? undefined : (done + progress.share * rowWork(numSteps)) / total,
               }),
           }),
         );
-        numDone += 1;
+        done += rowWork(numSteps);
         if (row.episodes.length > 0) yield row;
       }
     } finally {
@@ -82,6 +82,9 @@ export async function* compareClosedLoop(request: ClosedLoopRequest): AsyncGener
     }
   }
 }
+
+/** A guess, in evaluations of the velocity: looking, and moving the world, for as much as three of them. */
+const rowWork = (numSteps: number): number => 3 + numSteps;
 
 /** Numbers of steps that are not known yet, the teacher's deployed one first. */
 function wantedSteps(policy: ComparedPolicy, request: ClosedLoopRequest): number[] {
