@@ -95,7 +95,7 @@ export const POLICY_FIELD_DESCRIPTIONS: Readonly<Record<string, string>> = {
   adapt_to_pi_aloha: "convert states and actions of Aloha robots to those of the pi policies",
   use_delta_joint_actions_aloha: "not available, as in LeRobot",
   tokenizer_max_length: "tokens of a task",
-  num_steps: "Euler steps of the trained policy",
+  num_steps: "Euler steps of the trained policy; left out, as many as its start or teacher has, in distillation 1",
   use_cache: "always true",
   freeze_vision_encoder: "leave the vision tower as it is when the vision-language model is trained",
   train_expert_only: "leave the vision-language model as it is",

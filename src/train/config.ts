@@ -2,7 +2,6 @@ import type { z } from "zod";
 import { ConfigError, type ConfigProblem } from "../support/errors.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 import { type CamelSection, camelKeys, camelSection } from "./config-keys.js";
-
 import { findProblems } from "./config-rules.js";
 import {
   type EMA,
@@ -17,6 +16,7 @@ import {
   type TrainJson,
 } from "./config-schema.js";
 import { findWarnings } from "./config-warnings.js";
+import { mostStepsTrainedFor } from "./is-trained-for.js";
 import { defaultSteps } from "./round-preset.js";
 
 /**
@@ -269,11 +269,15 @@ export function parseTrainConfig(
   return { config: configFrom(json, options.now ?? new Date()), warnings: findWarnings(json) };
 }
 
+const deployedSteps = (numSteps: number | undefined) => (numSteps === undefined ? {} : { num_steps: numSteps });
+
 /**
  * A training run's overrides of the policy's `config.json`, to be put over it before it is parsed. Where to upload is the
- * run's decision always, so that a copy of a published policy is never uploaded over it by accident.
+ * run's decision always, so that a copy of a published policy is never uploaded over it by accident. A student that is trained
+ * for one step alone is deployed with one, unless the run says otherwise.
  */
-export const policyOverrides = ({ policy }: TrainConfig): Readonly<Record<string, unknown>> => ({
+export const policyOverrides = ({ policy, reflow }: TrainConfig): Readonly<Record<string, unknown>> => ({
+  ...deployedSteps(policy.useReflow ? mostStepsTrainedFor(reflow.time) : undefined),
   ...policy.fields,
   ...(policy.device === undefined ? {} : { device: policy.device }),
   push_to_hub: policy.pushToHub,

@@ -6,7 +6,7 @@ import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { once } from "../support/once.js";
 import type { TrainConfig } from "./config.js";
 import { splitEpisodes } from "./held-out.js";
-import { isTrainedFor } from "./is-trained-for.js";
+import { isTrainedFor, mostStepsTrainedFor } from "./is-trained-for.js";
 import { reflow } from "./objectives/make-objective.js";
 import type { PairManifest } from "./pairs/pair-manifest.js";
 import { framesOf, pairFacts } from "./pairs/pair-requirements.js";
@@ -127,9 +127,11 @@ function warningsAbout(
     );
   }
   if (!isTrainedFor(numSteps, time)) {
+    const remedy =
+      mostStepsTrainedFor(time) === undefined ? "Put 1 among reflow.time.atoms" : "Leave policy.num_steps out";
     warnings.push(
       `policy.num_steps of the student is ${numSteps}, and it is trained at time ${time.atoms.join(", ")} alone: where nobody says ` +
-        "otherwise, as in LeRobot, it will be asked about times that it never learnt. Give policy.num_steps=1",
+        `otherwise, as in LeRobot, it will be asked about times that it never learnt. ${remedy}`,
     );
   }
   if (teacher?.distilled === true) {

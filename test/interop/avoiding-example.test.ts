@@ -79,12 +79,15 @@ it(
       observation,
       new Map([...seen, ["noise", noise] as [string, HostArray]].map(([name, array]) => [name, sourceOf(array)])),
     );
-    const jobs = [{ checkpoint: lastPolicy, observation, num_steps: 1, output }];
+    // The policy's own number of steps, which LeRobot takes where nobody says otherwise.
+    const { num_steps } = JSON.parse(readFileSync(join(lastPolicy, "pretrained_model", "config.json"), "utf8"));
+    expect(num_steps).toBe(1);
+    const jobs = [{ checkpoint: lastPolicy, observation, num_steps, output }];
     await runPythonScript("load_stages.py", ["--jobs", JSON.stringify(jobs), "--tasks", JSON.stringify(batch.tasks)], {
       cwd: root,
     });
     const policy = await SmolVLAPolicy.load(join(lastPolicy, "pretrained_model"), { device: "cpu" });
-    const ours = policy.predict(batch, { noise, numSteps: 1 });
+    const ours = policy.predict(batch, { noise });
     policy.dispose();
     const stock = (await readSafetensors(output)) as ReadonlyMap<string, HostArray>;
     expect(largestDifference(ours.chunk, stock.get("chunk")!)).toBeLessThan(5e-5);

@@ -30,14 +30,22 @@ const REFLOW = {
   studentInit: "teacher",
 };
 
-it("a student of one time alone is said to be run in too many steps, unless its own number is one", async () => {
+it("a student of one time alone takes one step wherever nobody says otherwise, and more are warned of", async () => {
   const flags = [...RUNS.reflow, "--reflow.stage=distill", "--steps=1"];
   const warning = "policy.num_steps of the student is 10, and it is trained at time 1 alone: ";
-  expect(await trainIn(temporaryFolder(), ...flags)).toContain(warning);
-  expect(await trainIn(temporaryFolder(), ...flags, "--reflow.time.share_at_atoms=0.5")).not.toContain(warning);
-  const run = temporaryFolder();
-  expect(await trainIn(run, ...flags, "--policy.num_steps=1")).not.toContain("policy.num_steps of the student");
-  expect(JSON.parse(readFileSync(join(policyOf(run), "config.json"), "utf8"))).toMatchObject({ num_steps: 1 });
+  const stepsAfter = async (...more: string[]): Promise<{ readonly numSteps: number; readonly log: string }> => {
+    const run = temporaryFolder();
+    const log = await trainIn(run, ...flags, ...more);
+    const config = JSON.parse(readFileSync(join(policyOf(run), "config.json"), "utf8")) as { num_steps: number };
+    return { numSteps: config.num_steps, log };
+  };
+  const one = await stepsAfter();
+  expect([one.numSteps, one.log]).toEqual([1, expect.not.stringContaining("policy.num_steps of the student")]);
+  expect((await stepsAfter("--reflow.time.atoms=[0.5,1]")).numSteps).toBe(2);
+  const mixed = await stepsAfter("--reflow.time.share_at_atoms=0.5");
+  expect([mixed.numSteps, mixed.log]).toEqual([10, expect.not.stringContaining(warning)]);
+  const asked = await stepsAfter("--policy.num_steps=10");
+  expect([asked.numSteps, asked.log]).toEqual([10, expect.stringContaining(warning)]);
 });
 
 describe.each(Object.keys(STARTS) as (keyof typeof STARTS)[])("from %s", (start) => {
