@@ -34,7 +34,7 @@ const WHOLE: Version = {
   title: "about 13 minutes on two cores",
   numDemonstrations: 480,
   pipeline: [],
-  comparison: ["--eval.n_episodes=500", "--num_observations=40", "--reference_steps=50"],
+  comparison: ["--eval.n_episodes=500", "--num_observations=32", "--reference_steps=50"],
 };
 
 const QUICK: Version = {
@@ -42,8 +42,8 @@ const QUICK: Version = {
   title: "about 3 minutes on two cores. Its policies are hardly trained",
   numDemonstrations: 120,
   pipeline: [
-    ...["--stages.flow.steps=2000", "--stages.flow.policy.scheduler_decay_steps=2000"],
-    ...["--stages.reflow.steps=500", "--stages.distill.steps=400"],
+    ...["--stages.flow.steps=2400", "--stages.flow.policy.scheduler_decay_steps=2400"],
+    ...["--stages.reflow.steps=900", "--stages.distill.steps=700"],
   ],
   comparison: ["--eval.n_episodes=100", "--num_observations=16", "--reference_steps=25", "--path_steps=50"],
 };
