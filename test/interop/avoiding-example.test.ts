@@ -57,6 +57,7 @@ it("the example's stages follow one another, and its policies are compared in th
     ["teacher", 2],
     ["teacher", 10],
     ["one-step", 1],
+    ["one-step", 2],
   ]);
   expect(existsSync(join(compared, closedLoop!.rows[0]!.videos[0]!))).toBe(true);
   expect(readFileSync(page, "utf8")).toContain("03-distill");
