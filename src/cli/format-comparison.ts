@@ -34,7 +34,7 @@ export function formatComparison(comparison: Comparison, files: readonly string[
   return sections.join("\n\n");
 }
 
-const stepsText = (numSteps: number): string => `${numSteps} ${numSteps === 1 ? "step" : "steps"}`;
+export const stepsText = (numSteps: number): string => `${numSteps} ${numSteps === 1 ? "step" : "steps"}`;
 
 function samplesSection(
   { settings, policies }: Comparison,

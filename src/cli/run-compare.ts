@@ -29,7 +29,7 @@ import { defaultDevice, expectDevice, torchVersion } from "../torch/index.js";
 import { chooseEpisodes } from "./compare-episodes.js";
 import { type FoundPolicy, findPolicies } from "./compare-policies.js";
 import type { CompareConfig, CompareDataset } from "./compare-settings.js";
-import { formatComparison } from "./format-comparison.js";
+import { formatComparison, stepsText } from "./format-comparison.js";
 import { packageVersion } from "./package-version.js";
 import type { ShowProgress } from "./progress-lines.js";
 
@@ -244,10 +244,7 @@ function closedLoopRequest(
       return videos;
     },
     onProgress: ({ policy, numSteps, numDone, share }) =>
-      onEpisodes(
-        `${policy}, ${numSteps} ${numSteps === 1 ? "step" : "steps"}: ${numDone} of ${numEpisodes} episodes`,
-        share,
-      ),
+      onEpisodes(`${policy}, ${stepsText(numSteps)}: ${numDone} of ${numEpisodes} episodes`, share),
   } satisfies Partial<ClosedLoopRequest>;
 }
 

@@ -269,17 +269,18 @@ export function parseTrainConfig(
   return { config: configFrom(json, options.now ?? new Date()), warnings: findWarnings(json) };
 }
 
-const deployedSteps = (numSteps: number | undefined) => (numSteps === undefined ? {} : { num_steps: numSteps });
-
 /**
  * A training run's overrides of the policy's `config.json`, to be put over it before it is parsed. Where to upload is the
  * run's decision always, so that a copy of a published policy is never uploaded over it by accident. A student that is trained
- * for one step alone is deployed with one, unless the run says otherwise.
+ * at single times alone is deployed with the steps that ask for these, unless the run says otherwise.
  */
-export const policyOverrides = ({ policy, reflow }: TrainConfig): Readonly<Record<string, unknown>> => ({
-  ...deployedSteps(policy.useReflow ? mostStepsTrainedFor(reflow.time) : undefined),
-  ...policy.fields,
-  ...(policy.device === undefined ? {} : { device: policy.device }),
-  push_to_hub: policy.pushToHub,
-  repo_id: policy.repoId ?? null,
-});
+export function policyOverrides({ policy, reflow }: TrainConfig): Readonly<Record<string, unknown>> {
+  const numSteps = policy.useReflow ? mostStepsTrainedFor(reflow.time) : undefined;
+  return {
+    ...(numSteps === undefined ? {} : { num_steps: numSteps }),
+    ...policy.fields,
+    ...(policy.device === undefined ? {} : { device: policy.device }),
+    push_to_hub: policy.pushToHub,
+    repo_id: policy.repoId ?? null,
+  };
+}

@@ -54,27 +54,23 @@ export interface ClosedLoopProgress {
  */
 export async function* compareClosedLoop(request: ClosedLoopRequest): AsyncGenerator<ClosedLoopRow, void, undefined> {
   const { policies, signal } = request;
-  const work = policies.map((policy) => ({ policy, wanted: wantedSteps(policy, request) }));
-  const total = work.flatMap(({ wanted }) => wanted).reduce((sum, numSteps) => sum + rowWork(numSteps), 0);
+  const plan = policies.map((policy) => ({ policy, wanted: wantedSteps(policy, request) }));
+  const total = plan.flatMap(({ wanted }) => wanted).reduce((sum, numSteps) => sum + rowWork(numSteps), 0);
   let done = 0;
-  for (const { policy, wanted } of work) {
+  for (const { policy, wanted } of plan) {
     if (wanted.length === 0) continue;
     if (signal?.aborted) return;
     const opened = await namingPolicy(policy, () => request.open(policy));
     try {
       for (const numSteps of wanted) {
         if (signal?.aborted) return;
-        const row = await namingPolicy(policy, () =>
-          measureRow(opened, policy.name, numSteps, {
-            ...request,
-            onProgress: (progress) =>
-              request.onProgress?.({
-                ...progress,
-                share: progress.share === undefined ? undefined : (done + progress.share * rowWork(numSteps)) / total,
-              }),
-          }),
-        );
-        done += rowWork(numSteps);
+        const work = rowWork(numSteps);
+        const onRound = (numDone: number, ofRow: number | undefined): void => {
+          const share = ofRow === undefined ? undefined : (done + ofRow * work) / total;
+          request.onProgress?.({ policy: policy.name, numSteps, numDone, share });
+        };
+        const row = await namingPolicy(policy, () => measureRow(opened, policy.name, numSteps, request, onRound));
+        done += work;
         if (row.episodes.length > 0) yield row;
       }
     } finally {
@@ -100,15 +96,15 @@ async function measureRow(
   name: string,
   numSteps: number,
   request: ClosedLoopRequest,
+  onRound: (numDone: number, ofRow: number | undefined) => void,
 ): Promise<ClosedLoopRow> {
   const { makeEnvironment, numEpisodes, batchSize, seed, numActionSteps, signal } = request;
   const episodes: Episode[] = [];
   const began = performance.now();
-  const onRound = (share: number | undefined): void =>
-    request.onProgress?.({ policy: name, numSteps, numDone: episodes.length, share });
-  onRound(0);
+  onRound(0, 0);
   for await (const episode of rollOut({
-    ...{ policy, makeEnvironment, numEpisodes, batchSize, seed, numSteps, numActionSteps, signal, onRound },
+    ...{ policy, makeEnvironment, numEpisodes, batchSize, seed, numSteps, numActionSteps, signal },
+    onRound: (share) => onRound(episodes.length, share),
   })) {
     episodes.push(episode);
   }
