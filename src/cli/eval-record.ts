@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { access, constants, mkdir } from "node:fs/promises";
+import { access, constants } from "node:fs/promises";
 import { dirname } from "node:path";
 import { evalInfo } from "../rollout/index.js";
 import { removeLeftovers, writeFileAtomically } from "../support/atomic-file.js";
 import { ConfigError, messageOf } from "../support/errors.js";
 import { type LockWords, lockFile } from "../support/folder-lock.js";
+import { makeFolder } from "../support/make-folder.js";
 import { readJson } from "../support/read-json.js";
 
 /** Seconds between two writings of an evaluation that goes on. */
@@ -50,7 +51,7 @@ export class EvalRecord {
       );
     }
     try {
-      await mkdir(dirname(file), { recursive: true });
+      await makeFolder(dirname(file));
       await access(dirname(file), constants.W_OK);
       await removeLeftovers(file);
     } catch (error) {

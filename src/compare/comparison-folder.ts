@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { removeLeftovers, writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 import { lockFolder } from "../support/folder-lock.js";
+import { makeFolder } from "../support/make-folder.js";
 import { readJson } from "../support/read-json.js";
 import { COMPARISON_FILE, COMPARISON_FORMAT, type Comparison } from "./comparison.js";
 import { readComparison } from "./read-comparison.js";
@@ -37,7 +37,7 @@ export async function openComparisonFolder(
   const file = join(path, COMPARISON_FILE);
   const known = existsSync(file) ? await whatIsKnown(path, file, fingerprint, overwrite) : undefined;
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     throw new CheckpointError(`compare: ${path} cannot be made (${messageOf(error)})`);
   }

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { leftoversOf, replaceFolder } from "../../support/atomic-file.js";
 import { DatasetError, messageOf } from "../../support/errors.js";
 import { type LockWords, lockFolder } from "../../support/folder-lock.js";
+import { makeFolder } from "../../support/make-folder.js";
 
 const LOCK_WORDS: LockWords = {
   command: "DatasetWriter.create",
@@ -68,7 +69,7 @@ export async function openStagingFolder(root: string, mayOverwrite: boolean): Pr
   const remove = async (path: string): Promise<void> => rm(path, { recursive: true, force: true });
   let unlock: (() => void) | undefined;
   try {
-    await mkdir(staging, { recursive: true });
+    await makeFolder(staging);
     unlock = lockFolder(staging, LOCK_WORDS);
     for (const path of [dataset, scratch]) {
       await remove(path);
