@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { ComparedPolicy, NamedConfig } from "../compare/index.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { readPolicyConfig } from "../policy/policy-files.js";
+import { loadProcessorPipeline } from "../policy/processors/load-pipeline.js";
+import { observationRenames } from "../policy/processors/pipeline.js";
 import { readProvenance } from "../policy/provenance.js";
 import { ConfigError } from "../support/errors.js";
 import type { PolicyPlace } from "./compare-settings.js";
@@ -13,6 +15,8 @@ import type { PolicyPlace } from "./compare-settings.js";
 /** A policy that was found, without its weights. */
 export interface FoundPolicy extends NamedConfig {
   readonly policy: ComparedPolicy;
+  /** dataset's or world's name -> policy's name, from its own processors */
+  readonly renameMap: Readonly<Record<string, string>>;
   /** SHA-256 of its weights, configuration and processors */
   readonly contentHash: string;
 }
@@ -34,6 +38,7 @@ export async function findPolicies(places: readonly PolicyPlace[]): Promise<read
       return {
         name,
         config: await readPolicyConfig(folder),
+        renameMap: await renameMapOf(folder),
         policy: { name, folder, round: provenance?.k ?? 1, isDistilled, ...(provenance ? { provenance } : {}) },
         contentHash: await contentHashOf(folder),
       };
@@ -67,6 +72,12 @@ function nameOf(nameOrPath: string, folder: string): string {
   // A folder of the Hub's cache is called by a commit.
   return /^[0-9a-f]{40}$/.test(basename(path)) ? basename(nameOrPath) : basename(path);
 }
+
+/** Folders of LeRobot up to 0.3 have no processors, and rename nothing. */
+const renameMapOf = async (folder: string): Promise<Readonly<Record<string, string>>> =>
+  existsSync(join(folder, "policy_preprocessor.json"))
+    ? observationRenames(await loadProcessorPipeline(folder, "policy_preprocessor"))
+    : {};
 
 /** Changes with anything that a policy computes with. */
 async function contentHashOf(folder: string): Promise<string> {

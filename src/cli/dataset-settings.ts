@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import type { RecordingRequest } from "../rollout/index.js";
+import { ConfigError } from "../support/errors.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 import { camelKeys } from "../train/config-keys.js";
 import { readSettings } from "./overrides.js";
@@ -17,6 +18,11 @@ const SCHEMA = z.strictObject({
 export async function readDatasetSettings(args: readonly string[]): Promise<RecordingRequest> {
   const { settings } = await readSettings(args);
   const { env, episodes, seed, output, overwrite } = parseWithSchema(SCHEMA, settings, "dataset settings");
+  if (seed > Number.MAX_SAFE_INTEGER - (episodes - 1)) {
+    throw new ConfigError("dataset settings", [
+      { path: "seed", message: `expected one that leaves room for ${episodes} seeds below 2^53, got ${seed}` },
+    ]);
+  }
   const { type, ...options } = env;
   return {
     type,

@@ -5,13 +5,13 @@ import { dirname, join, resolve } from "node:path";
 import { isAdapterFolder } from "../policy/adapter-folder.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
 import { checkNoise, checkObservation } from "../policy/observation-file.js";
-import { missingStatistics } from "../policy/processors/missing-statistics.js";
 import { type Prediction, type PredictOptions, SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import type { SmolVLAConfig } from "../smolvla/config.js";
 import type { Precision } from "../smolvla/precision.js";
 import { CheckpointError, ConfigError, type ConfigProblem, isUserError, messageOf } from "../support/errors.js";
 import type { HostArray } from "../support/host-array.js";
 import { readSafetensors, sourceOf, writeSafetensors } from "../support/safetensors.js";
+import { normalizationWarnings } from "./normalization-warnings.js";
 import { formatTable } from "./table.js";
 
 export interface PredictRequest {
@@ -66,7 +66,7 @@ export async function predictFile(request: PredictRequest): Promise<PredictRepor
       ]),
       warnings: [
         ...policy.warnings,
-        ...normalizationWarnings(policy),
+        ...normalizationWarnings(policy, "robot_chunk"),
         ...observation.warnings,
         ...(request.tasks.length === 0
           ? ["no --task was given: the policy is told nothing to do (an empty text)"]
@@ -153,18 +153,6 @@ function tasksFor(given: readonly string[], batchSize: number): readonly string[
     "--task",
     `expected one task, or one for each of ${batchSize} observations, got ${given.length}`,
   );
-}
-
-function normalizationWarnings({ processors, config }: SmolVLAPolicy): string[] {
-  const missing = [processors.preprocessor, processors.postprocessor].flatMap((pipeline) =>
-    missingStatistics(pipeline, config),
-  );
-  const features = [...new Set(missing.map(({ feature }) => feature))];
-  if (features.length === 0) return [];
-  return [
-    `the policy has no statistics for ${features.join(", ")}: they pass un-normalised, so that robot_chunk may not be in the ` +
-      "robot's units. `reflow inspect` shows which are missing",
-  ];
 }
 
 async function writePrediction(path: string, { chunk, robotChunk }: Prediction): Promise<void> {

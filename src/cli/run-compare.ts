@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import {
   type ClosedLoopRequest,
@@ -18,7 +17,6 @@ import {
 import { LeRobotDataset, readDatasetMetadata } from "../data/index.js";
 import { makeEnvironment } from "../env/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
-import { loadProcessorPipeline } from "../policy/processors/load-pipeline.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { writeReport } from "../report/index.js";
 import { episodeVideoPath, expectFit, policyLatency, writeEpisodeVideo } from "../rollout/index.js";
@@ -30,6 +28,7 @@ import { chooseEpisodes } from "./compare-episodes.js";
 import { type FoundPolicy, findPolicies } from "./compare-policies.js";
 import type { CompareConfig, CompareDataset } from "./compare-settings.js";
 import { formatComparison, stepsText } from "./format-comparison.js";
+import { normalizationWarnings } from "./normalization-warnings.js";
 import { packageVersion } from "./package-version.js";
 import type { ShowProgress } from "./progress-lines.js";
 
@@ -66,9 +65,10 @@ interface ChosenDataset {
  *
  * @throws ConfigError, CheckpointError, DatasetError, ... before anything is measured for whatever does not fit together
  */
-export async function runCompare(config: CompareConfig, options: CompareRunOptions): Promise<Compared> {
+export async function runCompare(config: CompareConfig, given: CompareRunOptions): Promise<Compared> {
+  const options = { ...given, onWarning: eachOnce(given.onWarning) };
   const plan = await planComparison(config);
-  for (const warning of warningsOf(plan)) options.onWarning(warning);
+  for (const warning of warningsOf(plan, config)) options.onWarning(warning);
   const folderPath = config.outputDir ?? defaultFolder();
   const { fingerprint } = plan.comparison;
   const folder = await openComparisonFolder(folderPath, { fingerprint: fingerprint!, overwrite: config.overwrite });
@@ -92,15 +92,33 @@ export async function runCompare(config: CompareConfig, options: CompareRunOptio
   }
 }
 
-function warningsOf({ comparison, dataset }: Plan): readonly string[] {
+/** A policy is loaded for its samples and again for its episodes, with the same warnings. */
+function eachOnce(tell: (message: string) => void): (message: string) => void {
+  const told = new Set<string>();
+  return (message) => {
+    if (!told.has(message)) tell(message);
+    told.add(message);
+  };
+}
+
+function warningsOf({ comparison, dataset, policies, numActionSteps }: Plan, config: CompareConfig): readonly string[] {
   const [teacher] = comparison.policies;
+  const others =
+    config.nActionSteps === undefined ? policies.filter((policy) => ownActionSteps(policy) !== numActionSteps) : [];
   return [
+    ...others.map(
+      (policy) =>
+        `${policy.name} carries out ${ownActionSteps(policy)} actions of a chunk by its own config.json; here all carry out ` +
+        `${numActionSteps}, as ${teacher!.name} does (--n_action_steps says otherwise)`,
+    ),
     ...(comparison.settings.dataset?.remarks ?? []),
     ...(dataset !== undefined && teacher!.isDistilled
       ? [`${teacher!.name}, the teacher, was trained for one step: its flow, well solved, is no reference`]
       : []),
   ];
 }
+
+const ownActionSteps = ({ config }: FoundPolicy): number => Math.min(config.nActionSteps, config.chunkSize);
 
 async function planComparison(config: CompareConfig): Promise<Plan> {
   const { environment } = config;
@@ -109,7 +127,7 @@ async function planComparison(config: CompareConfig): Promise<Plan> {
   const policies = await findPolicies(config.policies);
   expectEqualChunks(policies);
   const teacher = policies[0]!.config;
-  const numActionSteps = config.nActionSteps ?? Math.min(teacher.nActionSteps, teacher.chunkSize);
+  const numActionSteps = config.nActionSteps ?? ownActionSteps(policies[0]!);
   if (numActionSteps > teacher.chunkSize) {
     throw new ConfigError("comparison settings", [
       {
@@ -118,7 +136,11 @@ async function planComparison(config: CompareConfig): Promise<Plan> {
       },
     ]);
   }
-  if (world) for (const { name, config: own } of policies) expectFitOf(name, () => expectFit(own, world));
+  if (world) {
+    for (const { name, config: own, renameMap } of policies) {
+      expectFitOf(name, () => expectFit(own, world, renameMap));
+    }
+  }
   const found = config.dataset && (await findDataset(config.dataset, config.numObservations, policies));
   const settings = {
     numStepsList: config.numStepsList,
@@ -135,12 +157,17 @@ async function planComparison(config: CompareConfig): Promise<Plan> {
       pathSteps: config.pathSteps,
       remarks: found.remarks,
     },
-    environment: world && { id: world.id, numEpisodes: config.numEpisodes, numActionSteps },
+    environment: world && {
+      id: world.id,
+      options: environment!.options,
+      numEpisodes: config.numEpisodes,
+      numActionSteps,
+    },
     versions: { "reflow-vla": packageVersion(), libtorch: torchVersion(), node: process.versions.node },
   };
   const { margins } = config;
   const identity = {
-    ...{ settings, margins, options: environment?.options, numActionSteps, dataset: found?.contentHash },
+    ...{ settings, margins, numActionSteps, dataset: found?.contentHash },
     policies: policies.map(({ name, contentHash }) => [name, contentHash]),
   };
   const comparison: Comparison = {
@@ -169,7 +196,10 @@ async function findDataset(asked: CompareDataset, numObservations: number, polic
   const { repoId, revision } = asked;
   const root = asked.root ?? (await resolveFolder({ nameOrPath: repoId!, kind: "dataset", revision }));
   const metadata = await readDatasetMetadata(root, repoId);
-  for (const policy of policies) expectDatasetFit(policy, metadata, await renameMapOf(policy.policy));
+  const blind = policies.flatMap((policy) => {
+    const missing = expectDatasetFit(policy, metadata, policy.renameMap);
+    return missing.length > 0 ? [`${policy.name} looks at ${missing.join(", ")}, which the dataset lacks`] : [];
+  });
   const lengths = new Map(metadata.episodes.map(({ index, length }) => [index, length]));
   const { episodes, remarks } = await chooseEpisodes({
     policies: policies.map(({ policy }) => policy),
@@ -179,31 +209,38 @@ async function findDataset(asked: CompareDataset, numObservations: number, polic
   });
   const numFrames = episodes.reduce((sum, index) => sum + lengths.get(index)!, 0);
   const { contentHash } = metadata;
-  return { root, repoId, episodes, remarks, contentHash, numObservations: Math.min(numObservations, numFrames) };
+  return {
+    root,
+    repoId,
+    episodes,
+    remarks: [...blind, ...remarks],
+    contentHash,
+    numObservations: Math.min(numObservations, numFrames),
+  };
 }
 
-/** From a dataset's names to a policy's own, where its processors say so. */
-async function renameMapOf({ folder }: ComparedPolicy): Promise<Readonly<Record<string, string>>> {
-  if (!existsSync(join(folder, "policy_preprocessor.json"))) return {};
-  const { steps } = await loadProcessorPipeline(folder, "policy_preprocessor");
-  return steps.flatMap((step) => (step.kind === "rename_observations_processor" ? [step.renameMap] : []))[0] ?? {};
+async function load(
+  { name, folder }: ComparedPolicy,
+  { device, precision }: Comparison["settings"],
+  onWarning: (message: string) => void,
+): Promise<SmolVLAPolicy> {
+  const policy = await SmolVLAPolicy.load(folder, { device, precision: precision as "fp32" | "bf16" });
+  for (const warning of [...policy.warnings, ...normalizationWarnings(policy)]) onWarning(`${name}: ${warning}`);
+  return policy;
 }
-
-const load = ({ folder }: ComparedPolicy, { device, precision }: Comparison["settings"]): Promise<SmolVLAPolicy> =>
-  SmolVLAPolicy.load(folder, { device, precision: precision as "fp32" | "bf16" });
 
 async function offlineRequest(
   config: CompareConfig,
   { comparison, policies, numActionSteps }: Plan,
   { root, repoId, episodes }: ChosenDataset,
-  { onSamples }: CompareRunOptions,
+  { onSamples, onWarning }: CompareRunOptions,
 ): Promise<NonNullable<ComparisonRun["offline"]>> {
   const { chunkSize, maxActionDim } = policies[0]!.config;
   const { numNoises, referenceSteps, pathSteps, chunksAtOnce, seed } = config;
   await using dataset = await LeRobotDataset.open({ root, repoId, episodes, chunkSize });
   const items = await sampleFrames(dataset, config.numObservations);
   return {
-    open: async (policy) => policyFlow(await load(policy, comparison.settings), items),
+    open: async (policy) => policyFlow(await load(policy, comparison.settings, onWarning), items),
     numObservations: items.length,
     ...{ numNoises, referenceSteps, pathSteps, chunksAtOnce, numActionSteps },
     chunk: { chunkSize, maxActionDim, actionDim: actionDim(policies[0]!.config) },
@@ -218,13 +255,13 @@ function closedLoopRequest(
   { comparison, numActionSteps }: Plan,
   { type, options }: NonNullable<CompareConfig["environment"]>,
   folder: string,
-  { onEpisodes }: CompareRunOptions,
+  { onEpisodes, onWarning }: CompareRunOptions,
 ): NonNullable<ComparisonRun["closedLoop"]> {
   const { numEpisodes, batchSize, numVideos, seed, latencyCalls: numCalls } = config;
   const make = () => makeEnvironment(type, options);
   return {
     open: async (compared) => {
-      const policy = await load(compared, comparison.settings);
+      const policy = await load(compared, comparison.settings, onWarning);
       return {
         policy,
         measureLatency: (numSteps) =>

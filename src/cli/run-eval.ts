@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { type Environment, makeEnvironment } from "../env/index.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
+import { observationRenames } from "../policy/processors/pipeline.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import {
   type Episode,
@@ -17,6 +18,7 @@ import { evalPlaces } from "./eval-places.js";
 import { EvalRecord } from "./eval-record.js";
 import type { EvalConfig } from "./eval-settings.js";
 import { formatEvaluation } from "./format-evaluation.js";
+import { normalizationWarnings } from "./normalization-warnings.js";
 import type { ShowProgress } from "./progress-lines.js";
 
 export interface EvalRunOptions {
@@ -62,12 +64,13 @@ async function evaluateInto(
     precision: config.precision,
   });
   try {
-    for (const warning of policy.warnings) options.onWarning(warning);
-    expectFit(policy.config, world);
+    for (const warning of [...policy.warnings, ...normalizationWarnings(policy)]) options.onWarning(warning);
+    expectFit(policy.config, world, observationRenames(policy.processors.preprocessor));
     const { numSteps, numActionSteps } = stepsOf(config, policy);
     const settings = {
       policy: config.policy.path,
       environment: world.id,
+      environmentOptions: environment.options,
       numSteps,
       numActionSteps,
       seed,

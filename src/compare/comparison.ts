@@ -69,7 +69,14 @@ export interface ComparisonSettings {
     /** what is known about whether the policies have learnt from the episodes, as sentences */
     readonly remarks?: readonly string[];
   };
-  readonly environment?: { readonly id: string; readonly numEpisodes: number; readonly numActionSteps: number };
+  readonly environment?: {
+    readonly id: string;
+    /** that differ from the world's defaults */
+    readonly options?: Readonly<Record<string, unknown>>;
+    readonly numEpisodes: number;
+    /** actions of a chunk that are carried out, by all policies */
+    readonly numActionSteps: number;
+  };
   readonly versions: Readonly<Record<string, string>>;
 }
 

@@ -6,10 +6,15 @@ import { ConfigError } from "../support/errors.js";
  * Whether a policy can drive a world: every camera it looks at is there (beside its empty ones), state and action have its
  * sizes.
  *
+ * @param renameMap world's name -> policy's name, from the policy's own processors
  * @throws ConfigError naming what the world has and what the policy wants, for everything that differs
  */
-export function expectFit(config: SmolVLAConfig, { id, features }: Environment): void {
-  const cameras = features.cameras.map(({ name }) => name);
+export function expectFit(
+  config: SmolVLAConfig,
+  { id, features }: Environment,
+  renameMap: Readonly<Record<string, string>> = {},
+): void {
+  const cameras = features.cameras.map(({ name }) => renameMap[name] ?? name);
   const wanted = imageFeatureNames(config);
   const missing = wanted.filter((name) => !cameras.includes(name));
   const state = config.inputFeatures["observation.state"]?.shape[0];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Demonstration, demonstrate, makeEnvironment } from "../env/index.js";
+import type { ProcessorPipelines } from "../policy/processors/pipeline.js";
 import type { PredictOptions } from "../policy/smolvla-policy.js";
 import { parseSmolVLAConfig, type SmolVLAConfig } from "../smolvla/config.js";
 import { ConfigError } from "../support/errors.js";
@@ -160,6 +161,42 @@ describe("rollOut", () => {
     await expect(failed).rejects.toThrow(ConfigError);
     await expect(failed).rejects.toThrow(message);
   });
+
+  it("knows a camera by the name that the policy's own processors give it", async () => {
+    const name = "observation.images.camera1";
+    const policy = follower(demonstrate({ seed: 1 }), configOf(features(4, 2, name)));
+    await expect(episodesOf({ policy })).rejects.toThrow(`cameras: the policy looks at ${name}`);
+    const rename = { kind: "rename_observations_processor", renameMap: { "observation.images.top": name } } as const;
+    const processors: ProcessorPipelines = {
+      preprocessor: { name: "policy_preprocessor", steps: [rename] },
+      postprocessor: { name: "policy_postprocessor", steps: [] },
+    };
+    const episodes = await episodesOf({ policy: { ...policy, processors } });
+    expect(episodes.map(({ success }) => success)).toEqual([true, true, true]);
+  });
+
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    "says in which episode a policy gives %d as an action",
+    async (odd) => {
+      const policy = follower(demonstrate({ seed: 1 }));
+      const failed = episodesOf({
+        policy: {
+          config: policy.config,
+          predict: (...given) => {
+            const { chunk, robotChunk } = policy.predict(...given);
+            if (policy.calls.length > 1) robotChunk.data[2 * 10 + 3] = odd;
+            return { chunk, robotChunk };
+          },
+        },
+      });
+      await expect(failed).rejects.toThrow(ConfigError);
+      await expect(failed).rejects.toThrow(
+        new RegExp(
+          String.raw`^rollout: expected finite actions of the policy, got \[-?[\d.]+, ${odd}\] as action 7 of the episode of seed 6\. reflow`,
+        ),
+      );
+    },
+  );
 
   it.each([
     [{ numEpisodes: 0 }, "eval at numEpisodes: expected a whole number of at least 1, got 0"],

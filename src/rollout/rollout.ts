@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { collate } from "../data/index.js";
 import type { Environment, Observation } from "../env/index.js";
 import { sampleNoise } from "../flow/index.js";
+import { observationRenames } from "../policy/processors/pipeline.js";
 import type { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { deriveSeed } from "../support/derive-seed.js";
 import { ConfigError } from "../support/errors.js";
@@ -32,7 +33,7 @@ export interface Episode {
 }
 
 /** What a policy needs to have to be rolled out. */
-export type RolledOutPolicy = Pick<SmolVLAPolicy, "config" | "predict">;
+export type RolledOutPolicy = Pick<SmolVLAPolicy, "config" | "predict"> & Partial<Pick<SmolVLAPolicy, "processors">>;
 
 export interface RolloutRequest {
   readonly policy: RolledOutPolicy;
@@ -82,7 +83,7 @@ export async function* rollOut(request: RolloutRequest): AsyncGenerator<Episode,
   const { policy, numEpisodes, batchSize, seed, signal } = request;
   const numActionSteps = checkRequest(request);
   const free = Array.from({ length: Math.min(batchSize, numEpisodes) }, () => request.makeEnvironment());
-  expectFit(policy.config, free[0]!);
+  expectFit(policy.config, free[0]!, policy.processors && observationRenames(policy.processors.preprocessor));
   const ended = new Map<number, Episode>();
   let going: Running[] = [];
   const ends = { numEpisodes: 0, numSteps: 0 };
@@ -196,6 +197,13 @@ function carryOut(episode: Running, chunks: HostArray, row: number, numActionSte
   for (let step = 0; step < numActionSteps && !episode.isOver; step++) {
     const from = (row * A + step) * M;
     const action = (chunks.data as Float32Array).slice(from, from + M);
+    if (!action.every(Number.isFinite)) {
+      throw new ConfigError(
+        "rollout",
+        `expected finite actions of the policy, got [${action.join(", ")}] as action ${episode.actions.length} of the ` +
+          `episode of seed ${episode.seed}. reflow doctor says what is wrong with a policy`,
+      );
+    }
     const { observation, reward, terminated, truncated, success } = episode.world.step(action);
     episode.actions.push(action);
     episode.rewards.push(reward);

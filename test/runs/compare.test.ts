@@ -1,5 +1,5 @@
 /** A teacher and its students compared, through the real command. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -20,6 +20,12 @@ let unbroken: { readonly code: number; readonly out: string; readonly err: strin
 const fileIn = (folder: string): string => join(folder, "comparison.json");
 const stepsIn = (rows: readonly { readonly policy: string; readonly numSteps: number }[] = []) =>
   rows.map(({ policy, numSteps }) => `${policy} ${numSteps}`);
+
+/** What of a policy's files is changed here. */
+interface PolicyJson {
+  readonly input_features?: object;
+  readonly steps?: readonly { readonly state_file?: string }[];
+}
 
 /** What a comparison found out; not when, and how fast. */
 const findings = ({ offline, closedLoop, verdicts, status }: Comparison) => ({
@@ -49,7 +55,10 @@ describe("a comparison", () => {
     expect(stepsIn(comparison.closedLoop?.rows)).toEqual(rows);
     expect(comparison).toMatchObject({
       status: "complete",
-      settings: { numStepsList: [1, 2], deployedSteps: 3, environment: { id: "avoiding-ts/1", numActionSteps: 4 } },
+      settings: {
+        ...{ numStepsList: [1, 2], deployedSteps: 3 },
+        environment: { id: "avoiding-ts/1", options: { maxSteps: 12 }, numActionSteps: 4 },
+      },
       policies: [
         { name: "teacher", round: 1, isDistilled: false },
         { name: "straight", round: 2, isDistilled: false },
@@ -165,6 +174,32 @@ describe("a comparison", () => {
     expect([code, err]).toEqual([
       0,
       expect.stringContaining("distilled, the teacher, was trained for one step: its flow"),
+    ]);
+  });
+
+  it("warns of other numbers of actions, of cameras that the dataset lacks and of lost statistics, once each", async () => {
+    const odd = join(temporaryFolder(), "odd");
+    cpSync(policies.distilled, odd, { recursive: true });
+    const change = (name: string, changed: (json: PolicyJson) => unknown): void => {
+      const file = join(odd, name);
+      writeFileSync(file, JSON.stringify(changed(JSON.parse(readFileSync(file, "utf8")))));
+    };
+    change("config.json", ({ input_features, ...json }) => ({
+      ...{ ...json, n_action_steps: 2 },
+      input_features: { ...input_features, "observation.images.wrist": { type: "VISUAL", shape: [3, 96, 96] } },
+    }));
+    change("policy_preprocessor.json", ({ steps, ...json }) => ({
+      ...json,
+      steps: steps!.map(({ state_file: _, ...step }) => step),
+    }));
+    const base = [...QUICK, `--policies=${policies.teacher},${odd}`, `--dataset.root=${policies.dataset}`];
+    const { code, err } = await runCompareCommand(...base, "--num_steps=1", `--output_dir=${temporaryFolder()}`);
+    expect(code).toBe(0);
+    expect(err.split("\n").filter((line) => line.includes(": odd"))).toEqual([
+      "warning: odd carries out 2 actions of a chunk by its own config.json; here all carry out 4, as teacher does " +
+        "(--n_action_steps says otherwise)",
+      "warning: odd looks at observation.images.wrist, which the dataset lacks",
+      expect.stringMatching(/^warning: odd: the policy has no statistics for observation\.state, action: they pass un/),
     ]);
   });
 

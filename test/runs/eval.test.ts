@@ -1,10 +1,10 @@
 /** A dataset of the built-in world, a policy trained on it, and that policy in closed loop. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { command as evaluate } from "../../src/cli/commands/eval.js";
 import { command as makeDataset } from "../../src/cli/commands/make-dataset.js";
 import { readDatasetSettings } from "../../src/cli/dataset-settings.js";
@@ -71,6 +71,10 @@ describe("reflow make-dataset", () => {
     [["--env.type=pusht", "--output=x"], 'expected type to be one of avoiding, got "pusht"'],
     [["--env.type=avoiding", "--env.image_size=3", "--output=x"], "env avoiding at imageSize"],
     [["--env.type=avoiding", '--output=""'], "dataset settings at output"],
+    [
+      ["--env.type=avoiding", "--seed=9007199254740990", "--episodes=3", "--output=x"],
+      "dataset settings at seed: expected one that leaves room for 3 seeds below 2^53, got 9007199254740990",
+    ],
     [["--env.type=avoiding", `--output=${TEACHER}`], "expected"],
   ])("refuses %j", async (flags, message) => {
     const { code, err } = await runCommand(makeDataset, flags);
@@ -92,7 +96,10 @@ describe("reflow eval", () => {
     expect(first.per_task[0].metrics.successes).toHaveLength(3);
     expect(first.reflow).toMatchObject({
       status: "complete",
-      settings: { environment: "avoiding-ts/1", numSteps: 1, numActionSteps: 4, seed: 1000 },
+      settings: {
+        ...{ environment: "avoiding-ts/1", numSteps: 1, numActionSteps: 4, seed: 1000 },
+        environmentOptions: { maxSteps: 20 },
+      },
       latency: { total: { numCalls: 3 } },
     });
     const again = join(temporaryFolder(), "again.json");
@@ -109,6 +116,21 @@ describe("reflow eval", () => {
     expect([reflow.status, reflow.summary.entropy, overall.pc_success]).toEqual(["complete", { numCounted: 0 }, 0]);
     expect(out).toMatch(/success +0\.0 % \(95 %: 0\.0 % to /);
     expect(out).toContain("undefined: no episode succeeded");
+  });
+
+  it("warns of a policy that has lost its statistics, and says what it saw of it all the same", async () => {
+    const broken = temporaryFolder();
+    cpSync(join(run, "checkpoints", "last", "pretrained_model"), broken, { recursive: true, dereference: true });
+    const processors = join(broken, "policy_postprocessor.json");
+    writeFileSync(processors, readFileSync(processors, "utf8").replace(/,\s*"state_file": "[^"]*"/, ""));
+    const stderr = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    onTestFinished(() => stderr.mockRestore());
+    const flags = [...EVAL, `--policy.path=${broken}`, "--eval.n_episodes=1", "--env.max_steps=1", "--latency_calls=0"];
+    const { code } = await runCommand(evaluate, [...flags, `--output_dir=${temporaryFolder()}`]);
+    expect(code).toBe(0);
+    expect(stderr.mock.calls.join("\n")).toContain(
+      "warning: the policy has no statistics for action: they pass un-normalised, so that its actions may not be in the robot's units",
+    );
   });
 
   const videosOf = (folder: string): string[] =>

@@ -9,7 +9,11 @@ export const command = defineCommand({
   settings: [
     { name: "env.type", description: "avoiding" },
     { name: "env.image_size", description: "edge of the camera's image in pixels (96)" },
+    { name: "env.camera", description: "name of the camera (observation.images.top)" },
     { name: "env.start_noise", description: "how far from its usual place the rod may begin, in metres (0)" },
+    { name: "env.tracking", description: "share of the way to where it is sent that the rod goes in a step (1)" },
+    { name: "env.upstream_lag", description: "measured positions are one step old, as in D3IL (true)" },
+    { name: "env.max_steps", description: "an episode that is not over by then is given up (250)" },
     { name: "episodes", description: "how many (96)" },
     { name: "seed", description: "of the first episode (0)" },
     { name: "output", description: "the dataset's folder (outputs/datasets/<env.type>)" },

@@ -5,7 +5,12 @@ const SCHEMA = z.strictObject({
   /** edge of the camera's image, in pixels */
   imageSize: z.int().min(16).max(4096).default(96),
   /** feature name of the camera */
-  camera: z.string().min(1).default("observation.images.top"),
+  camera: z
+    .string()
+    .regex(/^observation\.image(s\.[^/.]+)?$/, {
+      error: ({ input }) => `expected a camera's name, such as observation.images.front, got ${JSON.stringify(input)}`,
+    })
+    .default("observation.images.top"),
   /** the rod begins at a uniformly random place up to this far from the usual one in x and in y, in metres */
   startNoise: z.number().min(0).max(0.05).default(0),
   /** share of the way to the commanded position that the rod goes in one step */

@@ -30,6 +30,10 @@ export interface RenameStep {
   readonly renameMap: Readonly<Record<string, string>>;
 }
 
+/** Names that a pipeline gives to observations: the robot's or the dataset's name -> the policy's. */
+export const observationRenames = ({ steps }: ProcessorPipeline): Readonly<Record<string, string>> =>
+  steps.find((step) => step.kind === "rename_observations_processor")?.renameMap ?? {};
+
 /** Adds the batch axis to a single observation. */
 export interface ToBatchStep {
   readonly kind: "to_batch_processor";
