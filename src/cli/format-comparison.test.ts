@@ -28,6 +28,15 @@ describe("a comparison in words", () => {
     expect(text).not.toContain("NaN");
   });
 
+  it("says whose ways are undecided, and how many actions of a chunk are carried out", () => {
+    const text = shown("lr".repeat(5), "lrlrlr????");
+    expect(text).toContain("Closed loop in avoiding-ts/1, 4 actions of each chunk, the same starts");
+    expect(text).toContain(
+      "\n4 of 10 successes of student with 1 step leapt over a level: their way is undecided. They are left out of the entropy, and are no successes to the verdicts.\n",
+    );
+    expect(text).not.toContain("of teacher with 10 steps leapt");
+  });
+
   it("says how certain a verdict is", () => {
     const verdict = {
       policy: "s",

@@ -1,4 +1,11 @@
-import type { ClosedLoopRow, Comparison, FlowShape, OfflineRow, Verdict } from "../compare/index.js";
+import {
+  type ClosedLoopRow,
+  type Comparison,
+  type FlowShape,
+  judgedSuccess,
+  type OfflineRow,
+  type Verdict,
+} from "../compare/index.js";
 import type { Interval } from "../eval/index.js";
 import { formatTable } from "./table.js";
 
@@ -109,13 +116,21 @@ function closedLoopSection({ settings }: Comparison, rows: readonly ClosedLoopRo
     ...["way distance (chance)", "same way", "latency"],
   ];
   const failed = rows.filter(({ summary }) => summary.numSuccesses === 0);
-  const id = settings.environment?.id ?? "";
-  const note =
-    failed.length === 0
-      ? ""
-      : `\nNo episode succeeded of ${failed.map(({ policy, numSteps }) => `${policy} with ${stepsText(numSteps)}`).join(", ")}: ` +
-        "the entropy of ways is undefined there.";
-  return `Closed loop in ${id}, the same starts and noises in every row:\n${numbers(cells, header)}${note}`;
+  const leaping = rows.filter(({ summary }) => summary.numUndecidedModes > 0);
+  const nameOf = ({ policy, numSteps }: ClosedLoopRow): string => `${policy} with ${stepsText(numSteps)}`;
+  const notes = [
+    ...(failed.length === 0
+      ? []
+      : [`No episode succeeded of ${failed.map(nameOf).join(", ")}: the entropy of ways is undefined there.`]),
+    ...leaping.map(
+      (row) =>
+        `${row.summary.numUndecidedModes} of ${row.summary.numSuccesses} successes of ${nameOf(row)} leapt over a level: ` +
+        "their way is undecided. They are left out of the entropy, and are no successes to the verdicts.",
+    ),
+  ];
+  const { id = "", numActionSteps } = settings.environment ?? {};
+  const title = `Closed loop in ${id}, ${numActionSteps} actions of each chunk, the same starts and noises in every row:`;
+  return [title, numbers(cells, header), ...notes].join("\n");
 }
 
 const signedPoints = (value: number): string => `${value > 0 ? "+" : ""}${(100 * value).toFixed(1)}`;
@@ -132,7 +147,7 @@ function verdictsSection({ verdicts, policies, closedLoop, margins, settings }: 
   const reference = closedLoop?.rows.find(
     ({ policy, numSteps }) => policy === policies[0]!.name && numSteps === settings.deployedSteps,
   );
-  const rate = reference?.summary.success?.value;
+  const rate = reference && judgedSuccess(reference.summary);
   const lines = [
     ...verdicts.map(verdictSentence),
     ...(rate !== undefined && rate <= margins.success

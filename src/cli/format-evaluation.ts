@@ -26,7 +26,8 @@ export function formatEvaluation({
   isPartial,
   numEpisodes,
 }: EvaluationText): string {
-  const { success, entropy, modes } = summary;
+  const { success, entropy, modes, numUndecidedModes: numUndecided } = summary;
+  const leaps = numUndecided > 0 ? `, ${numUndecided} of which leapt over a level of obstacles` : "";
   const taken = Object.values(modes).filter((n) => n > 0).length;
   const rows = [
     ["world", settings.environment],
@@ -35,17 +36,21 @@ export function formatEvaluation({
     [
       "success",
       success
-        ? `${percent(success.value)} (95 %: ${percent(success.low)} to ${percent(success.high)}; ${summary.numSuccesses} episodes)`
+        ? `${percent(success.value)} (95 %: ${percent(success.low)} to ${percent(success.high)}; ${summary.numSuccesses} episodes${leaps})`
         : "undefined",
     ],
-    ...(entropy === undefined ? [] : [["ways taken", `${taken} of ${Object.keys(modes).length}`]]),
     ...(entropy === undefined
       ? []
       : [
           [
+            "ways taken",
+            `${taken} of ${Object.keys(modes).length}` +
+              (numUndecided > 0 ? `; undecided in ${numUndecided} successes` : ""),
+          ],
+          [
             "entropy of ways",
             entropy.entropy === undefined
-              ? "undefined: no episode succeeded"
+              ? `undefined: no episode succeeded${numUndecided > 0 ? " in a way that was decided" : ""}`
               : `${fixed(entropy.entropy, 3)}, corrected ${fixed(entropy.corrected, 3)} (at most about ${fixed(entropy.ceiling, 3)} for ${entropy.numCounted} successes)`,
           ],
         ]),

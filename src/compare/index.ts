@@ -4,7 +4,7 @@ export * from "./comparison.js";
 export { type ComparisonFolder, openComparisonFolder } from "./comparison-folder.js";
 export { expectDatasetFit } from "./expect-dataset-fit.js";
 export { expectEqualChunks, type NamedConfig } from "./expect-equal-chunks.js";
-export { DEFAULT_MARGINS, judge } from "./judge.js";
+export { DEFAULT_MARGINS, judge, judgedSuccess } from "./judge.js";
 export { compareOffline, type OfflinePart, type OfflineRequest } from "./offline/compare-offline.js";
 export type { ObservedFlow, OpenedFlow } from "./offline/observed-flow.js";
 export { policyFlow } from "./offline/policy-flow.js";

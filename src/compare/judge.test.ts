@@ -42,6 +42,15 @@ describe("judge", () => {
     expect(verdictOf(1000)).toMatchObject({ isMet: true, isCertain: true });
   });
 
+  it("takes a success that leapt over the obstacles for none, also to be certain", () => {
+    const teacher = "l".repeat(1000);
+    const verdictOf = (student: string) => of("success", smallComparison({ teacher, student }))[0]!;
+    expect(verdictOf("?".repeat(1000))).toMatchObject({ value: 0, isMet: false, isCertain: false });
+    const few = verdictOf(`${"l".repeat(981)}${"?".repeat(19)}`);
+    expect(few).toMatchObject({ value: 0.981, isMet: true, isCertain: false });
+    expect(judge(smallComparison({ teacher: "????", student: "llll" }))).toEqual([]);
+  });
+
   it("asks for a share of the teacher's entropy", () => {
     const teacher = "lr".repeat(50);
     const [same] = of("entropyShare", smallComparison({ teacher, student: "rl".repeat(50) }));

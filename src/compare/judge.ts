@@ -8,7 +8,8 @@ type Judged = Pick<Comparison, "margins" | "settings" | "policies" | "offline" |
 /**
  * Holds every policy but the teacher against the margins, wherever there is a figure of it and of the teacher with its deployed
  * number of steps: success rate and entropy of ways of complete rows, samples between modes. One that was trained for one step is
- * judged by that alone. A teacher that succeeds no more often than the margin is no measure of success: nothing is said of it
+ * judged by that alone. A success that leapt over a level of the world, so that its way is undecided, is none here: a policy that has
+ * lost its statistics flies past all obstacles. A teacher that succeeds no more often than the margin is no measure of success: nothing is said of it
  * then.
  */
 export function judge({ margins, settings, policies, offline, closedLoop }: Judged): Verdict[] {
@@ -30,8 +31,8 @@ export function judge({ margins, settings, policies, offline, closedLoop }: Judg
 function ofClosedLoop(row: ClosedLoopRow, reference: ClosedLoopRow | undefined, margins: Margins): Verdict[] {
   const { policy, numSteps, summary, against } = row;
   if (reference === undefined || against === undefined) return [];
-  const [own, teachers] = [summary.success?.value, reference.summary.success?.value];
-  const lowest = against.differenceInterval?.low;
+  const [own, teachers] = [judgedSuccess(summary), judgedSuccess(reference.summary)];
+  const lowest = against.differenceInterval && against.differenceInterval.low - leapRate(summary);
   const share = against.entropyShare;
   const lowestShare = against.entropyShareInterval?.low;
   const leastShare = 1 - margins.entropyShare;
@@ -56,6 +57,13 @@ function ofClosedLoop(row: ClosedLoopRow, reference: ClosedLoopRow | undefined, 
         ]),
   ];
 }
+
+const leapRate = ({ numUndecidedModes, numEpisodes }: ClosedLoopRow["summary"]): number =>
+  numEpisodes === 0 ? 0 : numUndecidedModes / numEpisodes;
+
+/** The success rate that verdicts are about: without successes that leapt over a level. */
+export const judgedSuccess = (summary: ClosedLoopRow["summary"]): number | undefined =>
+  summary.success && summary.success.value - leapRate(summary);
 
 function ofSamples(row: OfflineRow, reference: OfflineRow | undefined, margins: Margins): Verdict[] {
   if (reference === undefined) return [];
