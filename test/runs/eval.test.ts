@@ -72,6 +72,10 @@ describe("reflow make-dataset", () => {
     [["--env.type=avoiding", "--env.image_size=3", "--output=x"], "env avoiding at imageSize"],
     [["--env.type=avoiding", '--output=""'], "dataset settings at output"],
     [
+      ["--env.type=avoiding", "--env.camera=top", "--output=x"],
+      'env avoiding at camera: expected a camera\'s name, such as observation.images.front, got "top"',
+    ],
+    [
       ["--env.type=avoiding", "--seed=9007199254740990", "--episodes=3", "--output=x"],
       "dataset settings at seed: expected one that leaves room for 3 seeds below 2^53, got 9007199254740990",
     ],
