@@ -13,14 +13,10 @@ export function figure(value: number | null | undefined): string {
   return text.replace("-", MINUS).replace("e+", "e");
 }
 
-/** A share as percent, with one digit below 10 %. */
+/** A share as percent, with as many digits as a share of some hundred things has. */
 export function percent(share: number | null | undefined): string {
   if (share === null || share === undefined) return "–";
-  const value = 100 * share;
-  return `${value
-    .toFixed(Math.abs(value) < 10 && value !== 0 ? 1 : 0)
-    .replace(/\.0$/, "")
-    .replace("-", MINUS)} %`;
+  return `${(100 * share).toFixed(1).replace(/\.0$/, "").replace("-", MINUS)} %`;
 }
 
 /** `71 % (61–79 %)` */

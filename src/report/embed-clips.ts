@@ -63,9 +63,15 @@ export const embedClips = (clips: readonly FoundClip[]): Promise<readonly Clip[]
     })),
   );
 
-/** Where a clip lies, if it lies in its folder: as named, or below `videos` in a folder that was moved. */
+/** Where a clip lies, if it lies in its folder: as named, or in a folder that was moved, at the end of the name from `videos` on. */
 function locate(folder: string, path: string): string | undefined {
-  const candidates = [resolve(folder, path), resolve(path), join(folder, "videos", basename(path))];
+  const below = /^(?:.*\/)?(videos\/.*)$/.exec(path)?.[1] ?? join("videos", basename(path));
+  const candidates = [
+    resolve(folder, path),
+    resolve(path),
+    join(folder, below),
+    join(folder, "videos", basename(path)),
+  ];
   return candidates.find((candidate) => isInside(folder, candidate));
 }
 

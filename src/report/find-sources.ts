@@ -36,8 +36,8 @@ export interface FoundSources {
 }
 
 /**
- * Training runs, comparisons and evaluations in folders. A folder that is none itself, a pipeline's and one with arms are taken
- * apart: whatever lies in them directly, in the order of the names.
+ * Training runs, comparisons and evaluations in folders, each once. A folder that is none itself, a pipeline's and one with arms are
+ * taken apart: whatever lies in them directly, in the order of the names, pipelines and sweeps among it in their turn.
  *
  * @param mayBeEmpty whether a folder may be missing or hold nothing, as that of a run that has not begun
  * @throws CheckpointError for a folder that is missing or holds nothing of it, saying what was looked for
@@ -47,20 +47,19 @@ export async function findSources(folders: readonly string[], mayBeEmpty = false
   const empty: string[] = [];
   const seen = new Set<string>();
   for (const folder of folders) {
-    const own = (await sourcesIn(folder, mayBeEmpty)).filter(({ file }) => !seen.has(realpathSync(file)));
-    if (own.length === 0 && !seenAny(folder, seen)) {
+    const own = await sourcesIn(folder, mayBeEmpty);
+    if (own.length === 0) {
       if (!mayBeEmpty) throw nothingIn(folder);
       empty.push(folder);
     }
-    for (const source of own) seen.add(realpathSync(source.file));
-    found.push(...own);
+    for (const source of own) {
+      const file = realpathSync(source.file);
+      if (!seen.has(file)) found.push(source);
+      seen.add(file);
+    }
   }
   return { sources: found.map((source) => ({ ...source, name: nameAmong(source, found) })), empty };
 }
-
-/** Whether what a folder holds was found before, under this name or another. */
-const seenAny = (folder: string, seen: ReadonlySet<string>): boolean =>
-  existsSync(folder) && [...seen].some((file) => file.startsWith(`${realpathSync(folder)}/`));
 
 async function sourcesIn(folder: string, mayBeMissing: boolean): Promise<Omit<Source, "name">[]> {
   if (!existsSync(folder)) {
@@ -70,11 +69,24 @@ async function sourcesIn(folder: string, mayBeMissing: boolean): Promise<Omit<So
   if (!statSync(folder).isDirectory()) {
     throw new CheckpointError(`report: expected a folder, got ${folder}, which is a file`);
   }
+  if (isTakenApart(folder)) return await partsOf(folder);
   const own = sourcesOf(folder);
-  const isWhole = own.some(({ kind }) => kind !== "comparison") || (own.length > 0 && !holds(folder, PIPELINE_FILE));
-  if (isWhole) return own;
+  if (own.length > 0) return own;
+  const found: Omit<Source, "name">[] = [];
+  for (const inner of await foldersIn(folder)) {
+    found.push(...(isTakenApart(inner) ? await partsOf(inner) : sourcesOf(inner)));
+  }
+  return found;
+}
+
+/** A pipeline, whose stages lie below it, or a sweep with its arms; never a training run, whatever lies in it. */
+const isTakenApart = (folder: string): boolean =>
+  !holds(folder, RECORDS_FILE) && (holds(folder, PIPELINE_FILE) || holds(folder, ARMS));
+
+/** What lies directly below such a folder, and what it says itself. */
+async function partsOf(folder: string): Promise<Omit<Source, "name">[]> {
   const below = [...(await foldersIn(folder)), ...(await foldersIn(join(folder, ARMS)))];
-  return [...below.flatMap(sourcesOf), ...own];
+  return [...below.flatMap(sourcesOf), ...sourcesOf(folder)];
 }
 
 const holds = (folder: string, file: string): boolean => existsSync(join(folder, file));

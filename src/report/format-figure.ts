@@ -2,12 +2,8 @@ import type { Interval } from "../eval/index.js";
 
 const MINUS = "\u2212";
 
-/** `71 %`, `0.4 %`: no more digits than a share of some hundred things has. */
-export const formatShare = (share: number): string => {
-  const percent = 100 * share;
-  const digits = percent !== 0 && Math.abs(percent) < 10 ? 1 : 0;
-  return `${percent.toFixed(digits).replace(/\.0$/, "")} %`;
-};
+/** `71 %`, `99.2 %`: as many digits as a share of some hundred things has. */
+export const formatShare = (share: number): string => `${(100 * share).toFixed(1).replace(/\.0$/, "")} %`;
 
 /** `71 % (95 %: 61 to 79 %)` */
 export const formatShareInterval = (interval: Interval): string =>

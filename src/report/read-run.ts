@@ -61,7 +61,7 @@ export async function readRun(folder: string, name: string): Promise<ReadRun> {
       events: records.flatMap((record) => noteOf(record, !isKept.has(record))),
       droppedLines,
       settings: flattenSettings(start?.config),
-      versions: start?.versions ?? {},
+      versions: Object.fromEntries(flattenSettings(start?.versions).map(({ path, value }) => [path, value])),
       provenance: flattenSettings(provenance),
     },
   };

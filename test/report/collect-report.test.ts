@@ -68,6 +68,19 @@ describe("folders", () => {
     expect(said(report, "warning")).toContain("Reflow: spread 0.70 of the original's.");
   });
 
+  it("that hold a pipeline or a sweep among others are taken apart with it, and a link beside what it names adds nothing", async () => {
+    const folder = temporaryFolder();
+    for (const name of ["pipeline/01-flow", "pipeline/02-reflow", "sweep/arms/lr-1", "z"]) {
+      writeRecords(join(folder, name), plausibleRecords());
+    }
+    writeFileSync(join(folder, "pipeline/pipeline.json"), "{}");
+    writeFileSync(join(folder, "pipeline/comparison.json"), JSON.stringify(STAGES));
+    symlinkSync(join(folder, "z"), join(folder, "zz-last"));
+    const report = await collect([folder]);
+    expect(report.runs.map(({ name }) => name)).toEqual(["01-flow", "02-reflow", "lr-1", "z"]);
+    expect(report.stageComparisons.map(({ name }) => name)).toEqual(["pipeline"]);
+  });
+
   it("are reported once, also under two names, and told apart by their path if they are called alike", async () => {
     const folder = temporaryFolder();
     const runs = ["a/run", "b/run"].map((name) => writeRecords(join(folder, name), plausibleRecords()));
@@ -170,6 +183,21 @@ describe("a run", () => {
     expect(runs[0]).toMatchObject({ step: 10, droppedLines: [3] });
   });
 
+  it("has texts for settings and versions, whatever its records hold", async () => {
+    const folder = join(temporaryFolder(), "run");
+    mkdirSync(folder);
+    const begun = {
+      event: "run-start",
+      step: 0,
+      time: "never",
+      config: [1],
+      versions: { torch: { major: 2 }, node: null },
+    };
+    writeFileSync(join(folder, "records.jsonl"), JSON.stringify(begun));
+    const { runs } = await collect([folder]);
+    expect(runs[0]).toMatchObject({ versions: { "torch.major": "2", node: "null" }, settings: [] });
+  });
+
   it("that failed, or whose figures are no numbers, says so", async () => {
     const events: RunEvent[] = [
       start(0),
@@ -185,6 +213,13 @@ describe("a run", () => {
 });
 
 describe("a comparison", () => {
+  it("is told with as many digits as tell a figure from its bound", async () => {
+    const { verdicts, ...rest } = plausibleComparison();
+    const close = verdicts.slice(0, 1).map((verdict) => ({ ...verdict, value: 0.968, bound: 0.972, isMet: false }));
+    const report = await collect([writeComparison(join(temporaryFolder(), "compare"), { ...rest, verdicts: close })]);
+    expect(said(report, "broken").join()).toContain("success 96.8 %, bound at least 97.2 %");
+  });
+
   it("is summed up by its verdicts, in the order of what they say", async () => {
     const report = await collect([writeComparison(join(temporaryFolder(), "compare"), plausibleComparison())]);
     const texts = report.conclusions.map(({ text }) => text);
@@ -196,7 +231,7 @@ describe("a comparison", () => {
     const numOf = (tone: Tone): number => said(report, tone).length;
     expect([numOf("broken"), numOf("open") > 0, numOf("kept")]).toEqual([3, true, 5]);
     expect(said(report, "kept")[1]).toMatch(
-      /^2-rf with 1 step keeps the margin, and so does its whole 95 % interval: success \d+ %, bound at least \d+ %; .* points \(95 %: .* points\) against teacher with 10 steps in 120 paired episodes\.$/,
+      /^2-rf with 1 step keeps the margin, and so does its whole 95 % interval: success [\d.]+ %, bound at least [\d.]+ %; .* points \(95 %: .* points\) against teacher with 10 steps in 120 paired episodes\.$/,
     );
     expect(said(report, "warning")[0]).toMatch(
       /^one-step with 10 steps follows the noise worse than a policy that ignores it/,
@@ -282,6 +317,20 @@ describe("clips", () => {
     const [type, base64] = clips.clips[0]!.source.split(",");
     expect(type).toBe("data:video/mp4;base64");
     expect(Buffer.from(base64!, "base64").equals(readFileSync(VIDEO))).toBe(true);
+  });
+
+  it("of stock LeRobot, which lie in a folder for each task, are found after a move too", async () => {
+    const names = ["pusht_0", "pusht_1"].map((task) => `videos/${task}/eval_episode_0.mp4`);
+    const folder = withClips((videos) => {
+      for (const [i, name] of names.entries()) {
+        mkdirSync(join(videos, "..", name, ".."), { recursive: true });
+        fakeClip(join(videos, "..", name), 100 + i);
+      }
+      return names.map((name) => `outputs/eval/2026-03-14/${name}`);
+    });
+    const { clips } = await collect([folder]);
+    expect(clips.leftOut).toEqual([]);
+    expect(clips.clips.map(({ file }) => file)).toEqual(names.map((name) => join(folder, name)));
   });
 
   it("are at most 12 and 16 MB; what is left out is said", async () => {
