@@ -1,4 +1,5 @@
 import type { Series } from "./palette.js";
+import { SYMBOL_PATHS } from "./symbol-paths.js";
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const PADDING = 16;
@@ -18,19 +19,25 @@ export interface ComposedFigure {
 export function composeSvg({ title, legend, panels, numColumns, ramp }: ComposedFigure): string {
   const root = element("svg", {});
   const columnWidth = Math.max(...panels.map(({ svg }) => sizeOf(svg).width)) + PADDING;
-  const width = Math.max(columnWidth * numColumns + PADDING, 320);
+  const legendWidths = legend.map(({ label }) => 24 + 7.5 * label.length);
+  const width = Math.max(
+    ...[columnWidth * numColumns + PADDING, 320, 2 * PADDING + 9 * title.length],
+    ...legendWidths.map((entry) => entry + 2 * PADDING),
+  );
   let y = PADDING + LINE / 2;
   root.append(text(title, PADDING, y, { "font-size": "15", "font-weight": "600" }));
   y += LINE;
   if (legend.length > 1) {
     let x = PADDING;
-    for (const { label, colour } of legend) {
-      const advance = 24 + 7.5 * label.length;
+    for (const [i, { label, colour, symbol }] of legend.entries()) {
+      const advance = legendWidths[i]!;
       if (x > PADDING && x + advance > width) {
         x = PADDING;
         y += LINE;
       }
-      root.append(element("rect", { x, y: y - 9, width: 12, height: 12, rx: 2, fill: colour }));
+      root.append(
+        element("path", { d: SYMBOL_PATHS[symbol], transform: `translate(${x + 6},${y - 3})`, fill: colour }),
+      );
       root.append(text(label, x + 17, y + 1, {}));
       x += advance + 12;
     }
@@ -38,10 +45,13 @@ export function composeSvg({ title, legend, panels, numColumns, ramp }: Composed
   }
   for (let first = 0; first < panels.length; first += numColumns) {
     const row = panels.slice(first, first + numColumns);
-    const titleHeight = row.some((panel) => panel.title !== undefined) ? LINE : 0;
+    const titles = row.map((panel) => linesOf(panel.title ?? "", columnWidth - PADDING));
+    const titleHeight = LINE * Math.max(...titles.map((lines) => lines.length));
     for (const [column, panel] of row.entries()) {
       const x = PADDING + column * columnWidth;
-      if (panel.title !== undefined) root.append(text(panel.title, x, y + 8, { "font-weight": "600" }));
+      for (const [i, line] of titles[column]!.entries()) {
+        root.append(text(line, x, y + 8 + i * LINE, { "font-weight": "600" }));
+      }
       root.append(placed(panel.svg, x, y + titleHeight));
     }
     y += titleHeight + Math.max(...row.map(({ svg }) => sizeOf(svg).height)) + PADDING / 2;
@@ -65,6 +75,12 @@ export function composeSvg({ title, legend, panels, numColumns, ramp }: Composed
     root.setAttribute(name, String(value));
   }
   return withoutVariables(new XMLSerializer().serializeToString(root));
+}
+
+/** A text in lines of at most a width, at the size of panels' titles; SVG breaks none by itself. */
+function linesOf(content: string, width: number): readonly string[] {
+  const most = Math.max(8, Math.floor(width / 7));
+  return content.match(new RegExp(`\\S.{0,${most - 1}}(?!\\S)|\\S{1,${most}}`, "gu")) ?? [];
 }
 
 const sizeOf = (svg: SVGSVGElement): { readonly width: number; readonly height: number } => ({

@@ -12,9 +12,10 @@ export function Legend({ series, isShown, onToggle }: LegendProps) {
   return (
     <fieldset class="legend">
       <legend class="visually-hidden">Series: switch on and off</legend>
-      {series.map(({ name, label, colour, symbol }) => (
+      {series.map(({ name, label, colour, symbol, dash }) => (
         <button key={name} type="button" aria-pressed={isShown(name)} onClick={() => onToggle(name)}>
-          <svg viewBox="-7 -7 14 14" width="14" height="14" aria-hidden="true">
+          <svg viewBox="-14 -7 28 14" width="28" height="14" aria-hidden="true">
+            <path d="M-14,0H14" stroke={colour} stroke-width="1.5" stroke-dasharray={dash} />
             <path d={SYMBOL_PATHS[symbol]} fill={colour} />
           </svg>
           {label}

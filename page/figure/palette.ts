@@ -1,6 +1,7 @@
 /**
- * Colours and symbols of series. The colours are Okabe and Ito's, darker on light ground and lighter on dark; they are CSS
- * variables, so that a change of theme needs no drawing. Neighbours differ in symbol too.
+ * Colours, symbols and dashes of series. The colours are Okabe and Ito's, darker on light ground and lighter on dark; they are CSS
+ * variables, so that a change of theme needs no drawing. Neighbours differ in symbol too; where colours begin again, symbols go on
+ * and lines are dashed.
  */
 const NUM_COLOURS = 7;
 
@@ -8,7 +9,12 @@ export const seriesColour = (index: number): string => `var(--series-${(index % 
 
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "wye", "star", "cross"] as const;
 
-export const seriesSymbol = (index: number): (typeof SYMBOLS)[number] => SYMBOLS[index % SYMBOLS.length]!;
+export const seriesSymbol = (index: number): (typeof SYMBOLS)[number] =>
+  SYMBOLS[(index + Math.floor(index / NUM_COLOURS)) % SYMBOLS.length]!;
+
+const DASHES = ["none", "7,3", "2,3", "9,3,2,3"] as const;
+
+export const seriesDash = (index: number): string => DASHES[Math.floor(index / NUM_COLOURS) % DASHES.length]!;
 
 /** One entry of a legend, by the name that the data uses. */
 export interface Series {
@@ -16,6 +22,8 @@ export interface Series {
   readonly label: string;
   readonly colour: string;
   readonly symbol: (typeof SYMBOLS)[number];
+  /** of its lines, as SVG has it */
+  readonly dash: string;
 }
 
 /** Series in the order of their names. */
@@ -23,4 +31,7 @@ export const seriesOf = (
   names: readonly string[],
   label: (name: string) => string = (name) => name,
 ): readonly Series[] =>
-  names.map((name, i) => ({ name, label: label(name), colour: seriesColour(i), symbol: seriesSymbol(i) }));
+  names.map((name, i) => ({
+    ...{ name, label: label(name), colour: seriesColour(i) },
+    ...{ symbol: seriesSymbol(i), dash: seriesDash(i) },
+  }));

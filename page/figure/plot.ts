@@ -1,4 +1,5 @@
 import * as Plot from "@observablehq/plot";
+import type { Series } from "./palette.js";
 
 interface DrawOptions extends Omit<Plot.PlotOptions, "marks"> {
   readonly width: number;
@@ -22,6 +23,24 @@ export function drawPlot({ marks, ...options }: DrawOptions): Element {
   drawn.setAttribute("fill", "currentColor");
   return drawn;
 }
+
+/** Lines of series: one mark for each way of dashing, as Plot dashes a whole mark. */
+export const seriesLines = <Row extends object>(
+  rows: readonly Row[],
+  seriesOf: (row: Row) => Series,
+  options: Omit<Plot.LineYOptions, "z" | "stroke" | "strokeDasharray">,
+): readonly Plot.Markish[] =>
+  [...new Set(rows.map((row) => seriesOf(row).dash))].map((dash) =>
+    Plot.lineY(
+      rows.filter((row) => seriesOf(row).dash === dash),
+      {
+        ...options,
+        z: (row: Row) => seriesOf(row).name,
+        stroke: (row: Row) => seriesOf(row).colour,
+        strokeDasharray: dash,
+      },
+    ),
+  );
 
 /** What a reader sees who points at a mark. */
 export const tip = (data: readonly object[], options: Plot.TipOptions & { readonly x: string; readonly y: string }) =>

@@ -16,8 +16,8 @@ export function DataTable({ table: { columns, rows }, label }: { readonly table:
       <table>
         <thead>
           <tr>
-            {columns.map((column) => (
-              <th key={column} scope="col">
+            {columns.map((column, j) => (
+              <th key={String(j)} scope="col">
                 {column}
               </th>
             ))}
@@ -27,7 +27,9 @@ export function DataTable({ table: { columns, rows }, label }: { readonly table:
           {rows.slice(0, MAX_ROWS).map((row, i) => (
             <tr key={String(i)}>
               {row.map((cell, j) => (
-                <td key={columns[j]}>{cell ?? "–"}</td>
+                <td key={String(j)}>
+                  <div class="cell">{cell ?? "–"}</div>
+                </td>
               ))}
             </tr>
           ))}

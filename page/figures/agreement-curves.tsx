@@ -1,8 +1,8 @@
 import * as Plot from "@observablehq/plot";
 import type { RunReport } from "../../src/report/report-data.js";
 import { Figure, type Panel } from "../figure/figure.js";
-import { seriesOf } from "../figure/palette.js";
-import { drawPlot, tip } from "../figure/plot.js";
+import { type Series, seriesOf } from "../figure/palette.js";
+import { drawPlot, seriesLines, tip } from "../figure/plot.js";
 import { figure, percent, stepTick } from "../format.js";
 
 const MEASURES = [
@@ -29,8 +29,7 @@ export function AgreementCurves({ run }: { readonly run: RunReport }) {
   if (points.length === 0) return null;
   const counts = [...new Set(points.map(({ numSteps }) => numSteps))].sort((a, b) => Number(a) - Number(b));
   const legend = seriesOf(counts, (count) => (count === "1" ? "1 Euler step" : `${count} Euler steps`));
-  const colourOf = ({ numSteps }: Point): string => legend.find(({ name }) => name === numSteps)!.colour;
-  const symbolOf = ({ numSteps }: Point) => legend.find(({ name }) => name === numSteps)!.symbol;
+  const seriesOfPoint = ({ numSteps }: Point): Series => legend.find(({ name }) => name === numSteps)!;
   const panels = MEASURES.filter(({ key }) => points.some(({ measure }) => measure === key)).map(
     ({ key, title, best }): Panel => ({
       title,
@@ -42,8 +41,14 @@ export function AgreementCurves({ run }: { readonly run: RunReport }) {
           y: { label: null, tickFormat: figure, grid: true, ticks: 5, zero: key === "relative_error" },
           marks: [
             Plot.ruleY([best], { stroke: "var(--quiet)", strokeDasharray: "4,3" }),
-            Plot.lineY(shown, { x: "step", y: "drawn", z: "numSteps", stroke: colourOf }),
-            Plot.dot(shown, { x: "step", y: "drawn", fill: colourOf, symbol: symbolOf, r: 3.5 }),
+            ...seriesLines(shown, seriesOfPoint, { x: "step", y: "drawn" }),
+            Plot.dot(shown, {
+              x: "step",
+              y: "drawn",
+              fill: (point: Point) => seriesOfPoint(point).colour,
+              symbol: (point: Point) => seriesOfPoint(point).symbol,
+              r: 3.5,
+            }),
             tip(shown, { x: "step", y: "drawn", title: "note" }),
           ],
         });

@@ -35,7 +35,7 @@ export function FlowPaths({ id, flows }: { readonly id: string; readonly flows: 
           marginLeft: 38,
           marginTop: 24,
           x: { label: "1st principal component", domain: padded(xs), ticks: 4, tickFormat: figure },
-          y: { label: "2nd", domain: padded(ys), ticks: 4, tickFormat: figure },
+          y: { label: "2nd principal component", domain: padded(ys), ticks: 4, tickFormat: figure },
           color: { type: "linear", range: COLOURS, interpolate: "rgb", domain: [0, 0.5, 1] },
           marks: [
             Plot.line(points, { x: "x", y: "y", z: "noise", stroke: "rank", strokeWidth: 1.3, strokeOpacity: 0.75 }),

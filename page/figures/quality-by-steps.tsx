@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { Interval } from "../../src/eval/index.js";
 import { Figure, type Panel } from "../figure/figure.js";
 import { type Series, seriesOf } from "../figure/palette.js";
-import { drawPlot, tip } from "../figure/plot.js";
+import { drawPlot, seriesLines, tip } from "../figure/plot.js";
 import { countOf, figure, figureInterval, percent } from "../format.js";
 
 /** One policy with one number of steps, of a comparison of any kind. */
@@ -35,7 +35,7 @@ const LOWEST = -1.5;
 export function QualityBySteps(props: QualityProps) {
   const { id, title, policies, rows, caption, solverError, deployedSteps, chanceError } = props;
   if (rows.length === 0) return null;
-  const legend = seriesOf(policies);
+  const legend = seriesOf(policies).filter(({ name }) => rows.some(({ policy }) => policy === name));
   const counts = [...new Set(rows.map(({ numSteps }) => numSteps))].sort((a, b) => a - b);
   const rules: readonly Rule[] = [
     ...(solverError === undefined ? [] : [{ y: solverError, dash: "6,4" }]),
@@ -160,7 +160,7 @@ function drawPanel(
       ...lines.map(({ y, dash }) =>
         Plot.ruleY([y], { stroke: "var(--quiet)", strokeWidth: 1.5, strokeDasharray: dash }),
       ),
-      Plot.lineY(shown, { x: "x", y: "y", z: "policy", stroke: ({ series }: Placed) => series.colour }),
+      ...seriesLines(shown, ({ series }) => series, { x: "x", y: "y" }),
       Plot.ruleX(
         shown.filter(({ low }) => low !== undefined),
         { x: "x", y1: "low", y2: "high", stroke: ({ series }: Placed) => series.colour, strokeWidth: 1.5 },

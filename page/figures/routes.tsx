@@ -7,8 +7,8 @@ import { drawPlot } from "../figure/plot.js";
 import { countOf } from "../format.js";
 
 const LEGEND: readonly Series[] = [
-  { name: "success", label: "succeeded", colour: "var(--series-2)", symbol: "circle" },
-  { name: "failure", label: "failed", colour: "var(--series-3)", symbol: "cross" },
+  { name: "success", label: "succeeded", colour: "var(--series-2)", symbol: "circle", dash: "none" },
+  { name: "failure", label: "failed", colour: "var(--series-3)", symbol: "cross", dash: "none" },
 ];
 
 export interface RoutesProps {
@@ -19,7 +19,7 @@ export interface RoutesProps {
 
 /** The first episodes of each row from above, over the obstacles of the world. */
 export function Routes({ id, rows, scene }: RoutesProps) {
-  const routed = rows.filter(({ routes }) => routes.length > 0);
+  const routed = rows.filter(({ routes }) => routes.some(({ points }) => points.length > 0));
   if (routed.length === 0) return null;
   const frame = scene ?? frameOf(routed);
   const panels = routed.map(

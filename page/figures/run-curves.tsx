@@ -2,8 +2,8 @@ import * as Plot from "@observablehq/plot";
 import type { ComponentChildren } from "preact";
 import type { RunReport } from "../../src/report/report-data.js";
 import { Figure } from "../figure/figure.js";
-import { seriesOf } from "../figure/palette.js";
-import { drawPlot, spansOrders, tip } from "../figure/plot.js";
+import { type Series, seriesOf } from "../figure/palette.js";
+import { drawPlot, seriesLines, spansOrders, tip } from "../figure/plot.js";
 import { figure, stepTick } from "../format.js";
 
 interface Point {
@@ -29,9 +29,11 @@ export function RunCurves({ runs, metric, id, title, caption }: RunCurvesProps) 
   const points = runs.flatMap((run) => pointsOf(run, metric));
   if (points.length === 0) return null;
   const legend = seriesOf(runs.map(({ name }) => name));
-  const colourOf = (name: string): string => legend.find((entry) => entry.name === name)!.colour;
+  const seriesOfRun = new Map(legend.map((series) => [series.name, series]));
+  const seriesOfPoint = ({ run }: Point): Series => seriesOfRun.get(run)!;
+  const colourOf = (point: Point): string => seriesOfPoint(point).colour;
   const thinned = Math.max(...runs.map(({ series }) => series[metric]?.recordsPerPoint ?? 1));
-  const values = points.map(({ value }) => value);
+  const drawn = points.flatMap(({ value, low, high }) => [value, low, high]);
   return (
     <Figure
       id={id}
@@ -63,7 +65,7 @@ export function RunCurves({ runs, metric, id, title, caption }: RunCurvesProps) 
               x: { label: "step", tickFormat: stepTick, ticks: width / 90 },
               y: {
                 label: null,
-                type: spansOrders(values) ? "log" : "linear",
+                type: spansOrders(drawn) ? "log" : "linear",
                 tickFormat: figure,
                 grid: true,
                 ticks: 5,
@@ -76,13 +78,12 @@ export function RunCurves({ runs, metric, id, title, caption }: RunCurvesProps) 
                     y1: "low",
                     y2: "high",
                     z: "run",
-                    fill: (p: Point) => colourOf(p.run),
+                    fill: colourOf,
                     fillOpacity: 0.15,
                   },
                 ),
-                Plot.lineY(shown, { x: "step", y: "value", z: "run", stroke: (p: Point) => colourOf(p.run) }),
-                points.length < 60 &&
-                  Plot.dot(shown, { x: "step", y: "value", fill: (p: Point) => colourOf(p.run), r: 2.5 }),
+                ...seriesLines(shown, seriesOfPoint, { x: "step", y: "value" }),
+                points.length < 60 && Plot.dot(shown, { x: "step", y: "value", fill: colourOf, r: 2.5 }),
                 Plot.ruleX(warnings, { x: "step", stroke: "var(--broken)", strokeDasharray: "2,3" }),
                 tip(shown, { x: "step", y: "value", title: "note" }),
               ],

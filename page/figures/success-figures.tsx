@@ -2,7 +2,7 @@ import * as Plot from "@observablehq/plot";
 import type { Interval, Latency } from "../../src/eval/index.js";
 import { Figure } from "../figure/figure.js";
 import { type Series, seriesOf } from "../figure/palette.js";
-import { drawPlot, spansOrders, tip } from "../figure/plot.js";
+import { drawPlot, seriesLines, spansOrders, tip } from "../figure/plot.js";
 import { countOf, figure, percent, percentInterval } from "../format.js";
 import { besides, stepsAxis } from "./quality-by-steps.js";
 
@@ -18,6 +18,8 @@ export interface SuccessRow {
 interface SuccessProps {
   readonly id: string;
   readonly environment: string;
+  /** all of the section, in whose order they have their colours */
+  readonly policies: readonly string[];
   readonly rows: readonly SuccessRow[];
   /** whether episode i is the same in every row */
   readonly isPaired: boolean;
@@ -64,13 +66,16 @@ const marksOf = (shown: readonly Placed[]): Plot.Markish[] => [
   }),
 ];
 
+const legendOf = (policies: readonly string[], rows: readonly SuccessRow[]): readonly Series[] =>
+  seriesOf(policies).filter(({ name }) => rows.some(({ policy }) => policy === name));
+
 const SUCCESS_AXIS: Plot.ScaleOptions = { label: null, domain: [0, 1], tickFormat: percent, grid: true, ticks: 5 };
 
 /** Success rates with their 95 % Wilson intervals against the number of Euler steps. */
-export function SuccessBySteps({ id, environment, rows, isPaired }: SuccessProps) {
+export function SuccessBySteps({ id, environment, policies, rows, isPaired }: SuccessProps) {
   const counted = rows.filter((row): row is SuccessRow & { readonly numSteps: number } => row.numSteps !== undefined);
   if (counted.length < 2) return null;
-  const legend = seriesOf([...new Set(rows.map(({ policy }) => policy))]);
+  const legend = legendOf(policies, counted);
   const counts = [...new Set(counted.map(({ numSteps }) => numSteps))].sort((a, b) => a - b);
   const all = counted.map((row) => {
     const i = legend.findIndex(({ name }) => name === row.policy);
@@ -92,13 +97,7 @@ export function SuccessBySteps({ id, environment, rows, isPaired }: SuccessProps
               x: stepsAxis(counts),
               y: SUCCESS_AXIS,
               marks: [
-                Plot.lineY(shown, {
-                  x: "x",
-                  y: "value",
-                  z: "policy",
-                  stroke: ({ series }: Placed) => series.colour,
-                  strokeOpacity: 0.5,
-                }),
+                ...seriesLines(shown, ({ series }) => series, { x: "x", y: "value", strokeOpacity: 0.5 }),
                 ...marksOf(shown),
                 tip(shown, { x: "x", y: "value", title: "note" }),
               ],
@@ -122,10 +121,10 @@ export function SuccessBySteps({ id, environment, rows, isPaired }: SuccessProps
 }
 
 /** Success rates against the time that a chunk takes: what is up and left is better. */
-export function SuccessByLatency({ id, environment, rows }: Omit<SuccessProps, "isPaired">) {
+export function SuccessByLatency({ id, environment, policies, rows }: Omit<SuccessProps, "isPaired">) {
   const timed = rows.filter((row): row is SuccessRow & { readonly latency: Latency } => row.latency !== undefined);
   if (timed.length < 2) return null;
-  const legend = seriesOf([...new Set(rows.map(({ policy }) => policy))]);
+  const legend = legendOf(policies, timed);
   const all = timed.map((row) =>
     place(row, legend.find(({ name }) => name === row.policy)!, row.latency.total.medianMs),
   );
@@ -154,7 +153,7 @@ export function SuccessByLatency({ id, environment, rows }: Omit<SuccessProps, "
               y: SUCCESS_AXIS,
               marks: [
                 ...marksOf(shown),
-                Plot.text(shown, { x: "x", y: "value", text: "label", dx: 9, textAnchor: "start" }),
+                Plot.text(labelled(shown, isLog), { x: "x", y: "value", text: "label", dx: 9, textAnchor: "start" }),
                 tip(shown, { x: "x", y: "value", title: "note" }),
               ],
             });
@@ -175,6 +174,18 @@ export function SuccessByLatency({ id, environment, rows }: Omit<SuccessProps, "
       }}
     />
   );
+}
+
+/** Marks that need a number: where several with the same one lie as good as on each other, the first. */
+function labelled(shown: readonly Placed[], isLog: boolean): readonly Placed[] {
+  const across = ({ x }: Placed): number => (isLog ? Math.log(x) : x);
+  const xs = shown.map(across);
+  const width = Math.max(...xs) - (isLog ? Math.min(...xs) : 0);
+  const isNear = (a: Placed, b: Placed): boolean =>
+    a.label === b.label && Math.abs(a.value - b.value) < 0.06 && Math.abs(across(a) - across(b)) <= 0.05 * width;
+  const kept: Placed[] = [];
+  for (const mark of shown) if (!kept.some((other) => isNear(other, mark))) kept.push(mark);
+  return kept;
 }
 
 function episodesOf(rows: readonly SuccessRow[]): string {

@@ -1,12 +1,19 @@
 import * as Plot from "@observablehq/plot";
 import type { FlowShape } from "../../src/compare/comparison.js";
 import { Figure } from "../figure/figure.js";
-import { seriesOf } from "../figure/palette.js";
-import { drawPlot, tip } from "../figure/plot.js";
+import { type Series, seriesOf } from "../figure/palette.js";
+import { drawPlot, seriesLines, tip } from "../figure/plot.js";
 import { figure } from "../format.js";
 
+export interface VelocityDeviationsProps {
+  readonly id: string;
+  /** all of the comparison, in whose order they have their colours */
+  readonly policies: readonly string[];
+  readonly flows: readonly FlowShape[];
+}
+
 /** Where on the way the flows bend. */
-export function VelocityDeviations({ id, flows }: { readonly id: string; readonly flows: readonly FlowShape[] }) {
+export function VelocityDeviations({ id, policies, flows }: VelocityDeviationsProps) {
   const rows = flows.flatMap(({ policy, velocityDeviation }) =>
     velocityDeviation.map((row) => ({
       policy,
@@ -16,8 +23,9 @@ export function VelocityDeviations({ id, flows }: { readonly id: string; readonl
   );
   if (rows.length === 0) return null;
   type Row = (typeof rows)[number];
-  const legend = seriesOf(flows.map(({ policy }) => policy));
-  const colourOf = ({ policy }: Row): string => legend.find(({ name }) => name === policy)!.colour;
+  const legend = seriesOf(policies).filter(({ name }) => rows.some(({ policy }) => policy === name));
+  const seriesOfRow = ({ policy }: Row): Series => legend.find(({ name }) => name === policy)!;
+  const colourOf = (row: Row): string => seriesOfRow(row).colour;
   const worst = rows.reduce((a, b) => (b.mean > a.mean ? b : a));
   return (
     <Figure
@@ -36,7 +44,7 @@ export function VelocityDeviations({ id, flows }: { readonly id: string; readonl
               y: { type: "sqrt", label: null, grid: true, ticks: 5, tickFormat: figure },
               marks: [
                 Plot.areaY(shown, { x: "time", y1: "low", y2: "high", z: "policy", fill: colourOf, fillOpacity: 0.16 }),
-                Plot.lineY(shown, { x: "time", y: "mean", z: "policy", stroke: colourOf, strokeWidth: 2 }),
+                ...seriesLines(shown, seriesOfRow, { x: "time", y: "mean", strokeWidth: 2 }),
                 tip(shown, { x: "time", y: "mean", title: "note" }),
               ],
             });

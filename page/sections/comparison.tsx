@@ -20,6 +20,7 @@ export function ComparisonSection({ report: { name, comparison }, index, scenes 
   const { policies, settings, offline, closedLoop } = comparison;
   const id = (figureName: string): string => `${figureName}-${index + 1}`;
   const [teacher] = policies;
+  const names = policies.map((policy) => policy.name);
   const deployed = offline?.rows.find(
     ({ policy, numSteps }) => policy === teacher!.name && numSteps === settings.deployedSteps,
   );
@@ -49,7 +50,7 @@ export function ComparisonSection({ report: { name, comparison }, index, scenes 
           <QualityBySteps
             id={id("quality")}
             title="Quality against steps"
-            policies={policies.map((policy) => policy.name)}
+            policies={names}
             rows={offline.rows.map((row) => ({
               policy: row.policy,
               numSteps: row.numSteps,
@@ -83,7 +84,7 @@ export function ComparisonSection({ report: { name, comparison }, index, scenes 
           />
           <h3>Shape of the flows</h3>
           <FlowPaths id={id("flow-paths")} flows={offline.flows} />
-          <VelocityDeviations id={id("velocity-deviation")} flows={offline.flows} />
+          <VelocityDeviations id={id("velocity-deviation")} policies={names} flows={offline.flows} />
         </>
       )}
       {rows.length > 0 && (
@@ -93,12 +94,14 @@ export function ComparisonSection({ report: { name, comparison }, index, scenes 
             <SuccessBySteps
               id={id("success-steps")}
               environment={environment?.id ?? "the world"}
+              policies={names}
               rows={successes}
               isPaired
             />
             <SuccessByLatency
               id={id("success-latency")}
               environment={environment?.id ?? "the world"}
+              policies={names}
               rows={successes}
             />
           </div>
@@ -146,6 +149,7 @@ export function StageSection({ stages, index }: { readonly stages: StageComparis
   return (
     <section id={`stages-${index + 1}`} aria-labelledby={`stages-${index + 1}-title`}>
       <h2 id={`stages-${index + 1}-title`}>Stages: {name}</h2>
+      <h3>Samples, from the same noises</h3>
       <QualityBySteps
         id={`stage-quality-${index + 1}`}
         title="Quality against steps"

@@ -33,6 +33,7 @@ export function Training({ runs }: { readonly runs: readonly RunReport[] }) {
           ]),
         }}
       />
+      <h3>Curves</h3>
       <div class="figures">
         <RunCurves
           runs={runs}
@@ -58,13 +59,9 @@ export function Training({ runs }: { readonly runs: readonly RunReport[] }) {
       </div>
       {run && (
         <>
+          <h3>Details of {run.name}</h3>
           {detailed.length > 1 && (
-            <Choice
-              label="Details of run"
-              options={detailed.map(({ name }) => name)}
-              value={run.name}
-              onChange={setChosen}
-            />
+            <Choice label="Run" options={detailed.map(({ name }) => name)} value={run.name} onChange={setChosen} />
           )}
           <AgreementCurves run={run} />
           <LossByTimeMap run={run} />

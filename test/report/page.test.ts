@@ -76,7 +76,7 @@ describe("the page", () => {
     );
     expect(await page.locator("section[aria-label='Closed loop'] tbody tr").count()).toBe(12);
     expect(await page.locator("section[aria-label='Closed loop'] tbody tr").nth(3).textContent()).toMatch(
-      /^teacher10\d+ % \(\d+–\d+ %\)120reference/,
+      /^teacher10[\d.]+ % \([\d.]+–[\d.]+ %\)120reference/,
     );
     expectQuiet(opened);
   });
@@ -149,6 +149,87 @@ describe("the page", () => {
     expect(await page.locator("#modes-1 figcaption").textContent()).toContain("one-step with 1 step: n = ");
     await page.locator("#modes-1 select").selectOption("10");
     expect(await page.locator("#modes-1 figcaption").textContent()).toContain("one-step with 10 steps: n = ");
+  });
+
+  it("gives a policy the same colour in every figure, also where others are missing", async () => {
+    const { closedLoop, ...rest } = plausibleComparison();
+    const rows = closedLoop!.rows.filter(({ policy }) => policy !== "teacher").map(({ against: _, ...row }) => row);
+    const { url } = await written(
+      writeComparison(join(temporaryFolder(), "compare"), {
+        ...rest,
+        status: "partial",
+        closedLoop: { rows },
+        verdicts: [],
+      }),
+    );
+    const opened = await openPage(browser, url, DESKTOP);
+    for (const id of ["quality-1", "velocity-deviation-1", "success-steps-1", "success-latency-1", "modes-1"]) {
+      const entry = opened.page.locator(`#${id} .legend button`, { hasText: "2-rf" }).locator("path").last();
+      expect([id, await entry.getAttribute("fill")]).toEqual([id, "var(--series-2)"]);
+    }
+    expectQuiet(opened);
+  });
+
+  it("tells twenty runs apart", async () => {
+    const folder = temporaryFolder();
+    const records = plausibleRecords({ numSteps: 600 });
+    const runs = Array.from({ length: 20 }, (_, i) => writeRecords(join(folder, `run-${i}`), records));
+    const opened = await openPage(browser, (await written(...runs)).url, DESKTOP);
+    const entries = opened.page.locator("#loss .legend button svg");
+    expect(new Set(await entries.evaluateAll((all) => all.map((one) => one.innerHTML))).size).toBe(20);
+    const lines = opened.page.locator("#loss g[aria-label=line]");
+    expect(await lines.evaluateAll((all) => all.map((one) => one.getAttribute("stroke-dasharray")))).toEqual([
+      null,
+      "7,3",
+      "2,3",
+    ]);
+    expectQuiet(opened);
+  });
+
+  it("labels marks so that no label lies on another", async () => {
+    const { page } = await openPage(browser, everything.url, DESKTOP);
+    const boxes = (await page.locator("#success-latency-1 g[aria-label=text] text").evaluateAll((all) =>
+      all.map((one) => {
+        const { left, right, top, bottom } = one.getBoundingClientRect();
+        return { left, right, top, bottom };
+      }),
+    )) as readonly Record<"left" | "right" | "top" | "bottom", number>[];
+    expect(boxes.length).toBeGreaterThan(6);
+    const clashes = boxes.filter((a, i) =>
+      boxes
+        .slice(0, i)
+        .some((b) => a.left < b.right && b.left < a.right && a.top < b.bottom - 2 && b.top < a.bottom - 2),
+    );
+    expect(clashes).toEqual([]);
+  });
+
+  it("shows routes without a point, and finds texts where versions are no texts", async () => {
+    const { closedLoop, ...rest } = plausibleComparison();
+    const rows = closedLoop!.rows.map((row) => ({
+      ...row,
+      routes: row.routes.map((route) => ({ ...route, points: [] })),
+    }));
+    const settings = { ...rest.settings, environment: { ...rest.settings.environment!, id: "elsewhere" } };
+    const folder = temporaryFolder();
+    const events = plausibleRecords().map((event) =>
+      event.event === "run-start" ? { ...event, versions: { torch: { major: 2 } } as never } : event,
+    );
+    const opened = await openPage(
+      browser,
+      (
+        await written(
+          writeComparison(join(folder, "compare"), { ...rest, settings, closedLoop: { rows } }),
+          writeRecords(join(folder, "run"), events),
+        )
+      ).url,
+      DESKTOP,
+    );
+    expect(await figureIds(opened.page)).toContain("modes-1");
+    await opened.page.getByRole("searchbox").fill("torch.major");
+    expect(await opened.page.locator("section[aria-label='Settings'] tbody").textContent()).toContain(
+      "version of torch",
+    );
+    expectQuiet(opened);
   });
 
   it("saves a figure as SVG that stands alone, in the colours of the theme, and its numbers as CSV", async () => {
@@ -287,6 +368,23 @@ describe("a comparison that was made", () => {
 });
 
 describe("on a phone", () => {
+  it("long names are broken, and push nothing aside", async () => {
+    const name = "smolvla_pick_and_place_the_cube_reflow_second_round_seed_1000".repeat(2);
+    const folder = temporaryFolder();
+    const comparison = JSON.parse(JSON.stringify(plausibleComparison()).replaceAll('"2-rf"', JSON.stringify(name)));
+    const { url } = await written(
+      writeComparison(join(folder, "compare"), comparison),
+      writeRecords(join(folder, "a"), plausibleRecords()),
+      writeRecords(join(folder, name), plausibleRecords()),
+    );
+    for (const size of [PHONE, DESKTOP]) {
+      const { page } = await openPage(browser, url, size);
+      expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(size.viewport.width);
+      const widths = await page.locator("td:first-child").evaluateAll((all) => all.map((cell) => cell.clientWidth));
+      expect(Math.max(...widths)).toBeLessThan(400);
+    }
+  });
+
   it("nothing is wider than 360 pixels, with all tables open", async () => {
     const { url } = everything;
     const opened = await openPage(browser, url, PHONE);
@@ -300,6 +398,23 @@ describe("on a phone", () => {
     expect(drawn.length).toBeGreaterThan(25);
     expectQuiet(opened);
   });
+});
+
+it("has no heading that skips a level, and no two regions of one name", async () => {
+  const { page } = await openPage(browser, everything.url, DESKTOP);
+  const levels = await page
+    .locator("h1, h2, h3, h4")
+    .evaluateAll((all) => all.map(({ tagName }) => Number(tagName[1])));
+  expect(levels.filter((level, i) => i > 0 && level > levels[i - 1]! + 1)).toEqual([]);
+  const names = await page
+    .locator("section")
+    .evaluateAll((all) =>
+      all.map(
+        (one) =>
+          one.getAttribute("aria-label") ?? one.querySelector(`#${one.getAttribute("aria-labelledby")}`)!.textContent,
+      ),
+    );
+  expect(names.filter((name, i) => names.indexOf(name) < i)).toEqual([]);
 });
 
 describe("themes", () => {
