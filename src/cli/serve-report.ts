@@ -9,6 +9,9 @@ import { ConfigError, isUserError, messageOf } from "../support/errors.js";
 /** How often a page asks for news. */
 const INTERVAL_MS = 2000;
 
+/** A report is shown for this many times as long as it took to make: records of any length cost a run little. */
+const REST = 9;
+
 export interface ServeOptions {
   readonly folders: readonly string[];
   /** 0 for any that is free */
@@ -62,6 +65,7 @@ class Site {
   readonly #page: string;
   #clips: readonly FoundClip[] = [];
   #collecting: Promise<ReportData> | undefined;
+  #latest: { readonly report: ReportData; readonly untilMs: number } | undefined;
 
   constructor(options: ServeOptions, page: string) {
     this.#options = options;
@@ -74,12 +78,12 @@ class Site {
         return send(response, 403, "text/plain", "expected a request to 127.0.0.1 or localhost\n");
       }
       if (request.method !== "GET") return send(response, 405, "text/plain", "expected GET\n");
-      const { pathname } = new URL(request.url ?? "/", "http://127.0.0.1");
+      const [pathname] = request.url!.split("?", 1) as [string];
       if (pathname === "/") {
         const live = { url: "report.json", intervalMs: this.#options.intervalMs ?? INTERVAL_MS };
         return send(response, 200, "text/html", renderPage(this.#page, { report: await this.report(), live }));
       }
-      if (pathname === "/report.json") return this.#sendReport(request, response);
+      if (pathname === "/report.json") return await this.#sendReport(request, response);
       const clip = /^\/clips\/(\d+)$/.exec(pathname)?.[1];
       const found = clip === undefined ? undefined : this.#clips[Number(clip)];
       if (found) return sendFile(request, response, found);
@@ -92,9 +96,18 @@ class Site {
     }
   }
 
-  /** The report as it is now; requests at the same time share one. */
-  report(): Promise<ReportData> {
-    this.#collecting ??= collectReport(this.#options.folders, {
+  /** The report as it is now, or was a moment ago; requests at the same time share one. */
+  async report(): Promise<ReportData> {
+    if (this.#latest && performance.now() < this.#latest.untilMs) return this.#latest.report;
+    this.#collecting ??= this.#collect().finally(() => {
+      this.#collecting = undefined;
+    });
+    return await this.#collecting;
+  }
+
+  async #collect(): Promise<ReportData> {
+    const beganMs = performance.now();
+    const report = await collectReport(this.#options.folders, {
       now: new Date(),
       version: this.#options.version,
       mayBeEmpty: true,
@@ -102,10 +115,10 @@ class Site {
         this.#clips = clips;
         return clips.map(({ title, file }, i) => ({ title, file, source: `clips/${i}` }));
       },
-    }).finally(() => {
-      this.#collecting = undefined;
     });
-    return this.#collecting;
+    const endedMs = performance.now();
+    this.#latest = { report, untilMs: endedMs + REST * (endedMs - beganMs) };
+    return report;
   }
 
   async #sendReport(request: IncomingMessage, response: ServerResponse): Promise<void> {

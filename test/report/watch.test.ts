@@ -1,6 +1,6 @@
 /** The page that follows a run, and the commands. */
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -115,6 +115,19 @@ describe("the live page", () => {
       expect((await fetch(url + path)).status).toBe(404);
     }
     expect((await fetch(url, { method: "POST" })).status).toBe(405);
+  });
+
+  it("goes on after a folder that was something else for a while, and after addresses that are none", async () => {
+    const folder = writeRecords(join(temporaryFolder(), "run"), plausibleRecords());
+    const { url } = await served(folder);
+    renameSync(folder, `${folder}-aside`);
+    writeFileSync(folder, "");
+    const answer = async () => (await fetch(`${url}report.json`)).status;
+    await expect.poll(answer).toBe(500);
+    rmSync(folder);
+    renameSync(`${folder}-aside`, folder);
+    await expect.poll(answer).toBe(200);
+    expect((await fetch(`${url}/`)).status).toBe(404);
   });
 
   it("refuses requests under another host's name", async () => {
