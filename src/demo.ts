@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { COMMANDS } from "./cli/all-commands.js";
 import { formatError, runCommandLine } from "./cli/command-line.js";
+import { EXIT_INTERRUPTED } from "./cli/interruptible.js";
 import { packageVersion } from "./cli/package-version.js";
 import { formatDuration } from "./cli/progress.js";
 import { formatTable } from "./cli/table.js";
@@ -128,7 +129,10 @@ async function demo(version: Version): Promise<number> {
       writeError: (text) => process.stderr.write(text),
       isDebug: process.env.REFLOW_DEBUG === "1",
     });
-    if (exitCode !== 0) return exitCode;
+    if (exitCode !== 0) {
+      console.error(`\n${howToGoOn(version, folder, exitCode)}`);
+      return exitCode;
+    }
   }
   const comparison = await readComparison(join(folder, "comparison", COMPARISON_FILE));
   const rows = findings(comparison).map(([claim, figure, isShown]) => [claim, figure, isShown ? "shown" : "not shown"]);
@@ -142,7 +146,18 @@ async function demo(version: Version): Promise<number> {
   return 0;
 }
 
-const relativeTo = (part: string): string => part.replaceAll(`${ROOT}/`, relative(process.cwd(), ROOT));
+/** With paths as seen from where the demo was started. */
+function relativeTo(part: string): string {
+  const here = relative(process.cwd(), ROOT);
+  return part.replaceAll(`${ROOT}/`, here === "" ? "" : `${here}/`);
+}
+
+/** What a user does who reads that the demo has ended before its end. */
+function howToGoOn(version: Version, folder: string, exitCode: number): string {
+  const again = `npm run demo${version === QUICK ? " -- --quick" : ""}`;
+  if (exitCode === EXIT_INTERRUPTED) return `demo: interrupted. ${again} goes on where it was`;
+  return `demo: ended early, as the lines above say. ${again} goes on after what is finished; to begin anew, delete ${folder}`;
+}
 
 process.env.SVT_LOG ??= "0"; // the video encoder would print its settings for every episode
 try {
@@ -150,6 +165,10 @@ try {
   process.exitCode = await demo(values.quick ? QUICK : WHOLE);
 } catch (error) {
   const isUsage = (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") ?? false;
-  console.error(isUsage ? `demo: ${(error as Error).message}` : formatError(error, process.env.REFLOW_DEBUG === "1"));
+  console.error(
+    isUsage
+      ? `demo: expected nothing or --quick (npm run demo -- --quick): ${(error as Error).message}`
+      : formatError(error, process.env.REFLOW_DEBUG === "1"),
+  );
   process.exitCode = isUsage ? 2 : 1;
 }

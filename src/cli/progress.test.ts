@@ -50,6 +50,17 @@ describe("progress without a terminal", () => {
     for (const [, , pace] of paces) expect(pace).toBe("2.00");
   });
 
+  it("does not count what was done before the first step as one", () => {
+    let ms = 0;
+    const { stream, text } = capture(false);
+    const progress = startProgress({ total: 100, stream, now: () => ms });
+    ms = 60_000;
+    progress.restart(0);
+    ms = 61_000;
+    progress.update({ step: 1, loss: 1, learningRate: 1e-4 });
+    expect(text()).toContain("1% 1/100  loss 1.000  lr 1.0e-04  1.00 it/s  ETA 1m 39s");
+  });
+
   it("counts the rate from the step at which a run continues", () => {
     let ms = 0;
     const { stream, text } = capture(false);

@@ -11,6 +11,8 @@ export interface ProgressState {
 /** Progress of a training run on the console; stop it in any case, or the terminal keeps a half-drawn bar. */
 export interface Progress {
   update(state: ProgressState): void;
+  /** lets the pace count from now, after something that was no step */
+  restart(step: number): void;
   /** writes a line without disturbing the bar */
   writeLine(line: string): void;
   stop(): void;
@@ -61,6 +63,11 @@ class Rate {
     if (this.#marks.length > this.#window + 1) this.#marks.shift();
   }
 
+  restart(step: number, ms: number): void {
+    this.#marks.length = 0;
+    this.mark(step, ms);
+  }
+
   /** 0 until two steps are known */
   get stepsPerSecond(): number {
     const [first, last] = [this.#marks[0], this.#marks.at(-1)];
@@ -91,6 +98,7 @@ export function startProgress(options: ProgressOptions): Progress {
       shownMs = ms;
       show.draw(state.step, describe(state, total, rate.stepsPerSecond));
     },
+    restart: (step) => rate.restart(step, now()),
     writeLine: show.writeLine,
     stop: show.stop,
   };

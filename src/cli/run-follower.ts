@@ -30,6 +30,8 @@ export class RunFollower {
   readonly #figures = new RunningMeans();
   #tracker!: MetricsTracker;
   #progress: Progress | undefined;
+  /** from which what follows goes on */
+  #firstStep = 0;
   /** steps done */
   step: number;
 
@@ -43,6 +45,7 @@ export class RunFollower {
   #beginAt(step: number): void {
     const { run, log, stream, onProgress } = this.#options;
     const { config, numFrames, numEpisodes } = run;
+    this.#firstStep = step;
     log.record({
       event: "run-start",
       step,
@@ -68,6 +71,7 @@ export class RunFollower {
         break;
       case "evaluation":
         logger.info(formatAgreement(event.metrics, run));
+        if (step === this.#firstStep) this.#progress?.restart(step);
         log.record({ event: "evaluation", step, metrics: metricNames("eval", event.metrics) });
         break;
       case "finding":
