@@ -79,7 +79,7 @@ export function composeSvg({ title, legend, panels, numColumns, ramp }: Composed
 
 /** A text in lines of at most a width, at the size of panels' titles; SVG breaks none by itself. */
 function linesOf(content: string, width: number): readonly string[] {
-  const most = Math.max(8, Math.floor(width / 7));
+  const most = Math.max(8, Math.floor(width / 7.5));
   return content.match(new RegExp(`\\S.{0,${most - 1}}(?!\\S)|\\S{1,${most}}`, "gu")) ?? [];
 }
 

@@ -1,3 +1,4 @@
+import { realpathSync, type Stats, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { removeLeftovers, writeFileAtomically } from "../support/atomic-file.js";
@@ -19,14 +20,36 @@ export async function writeReport(
   file: string,
   { now, version }: { readonly now: Date; readonly version: string },
 ): Promise<ReportData> {
+  const place = placeOf(file);
   const report = await collectReport(folders, { now, version, clipsFrom: embedClips });
   const html = renderPage(await readPage(), { report });
   try {
-    await mkdir(dirname(file), { recursive: true });
-    await removeLeftovers(file);
-    await writeFileAtomically(file, html);
+    await mkdir(dirname(place), { recursive: true });
+    await removeLeftovers(place);
+    await writeFileAtomically(place, html);
   } catch (error) {
-    throw new CheckpointError(`report: ${file} cannot be written (${messageOf(error)})`);
+    throw unwritable(file, error);
   }
   return report;
 }
+
+/**
+ * Where a file is replaced: what a link names, not the link itself.
+ *
+ * @throws CheckpointError for what is no file, such as a folder or a device
+ */
+function placeOf(file: string): string {
+  let found: Stats | undefined;
+  try {
+    found = statSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    throw unwritable(file, error);
+  }
+  if (found === undefined) return file;
+  if (found.isFile()) return realpathSync(file);
+  const what = found.isDirectory() ? "a folder" : "no file";
+  throw new CheckpointError(`report: expected a place for a file, got ${file}, which is ${what}`);
+}
+
+const unwritable = (file: string, error: unknown): CheckpointError =>
+  new CheckpointError(`report: ${file} cannot be written (${messageOf(error)})`);

@@ -1,6 +1,16 @@
 /** The page that follows a run, and the commands. */
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { get } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -189,6 +199,24 @@ describe("reflow report", () => {
     const page = readFileSync(file, "utf8");
     expect(page).toContain('"reflow-report/1"');
     expect(page).not.toMatch(/<(script|link|img|video)[^>]+(src|href)="(?!data:)/);
+  });
+
+  it("replaces what a link names, and nothing that is no file", async () => {
+    const folder = temporaryFolder();
+    const run = writeRecords(join(folder, "run"), plausibleRecords());
+    const [file, link] = [join(folder, "page.html"), join(folder, "link.html")];
+    writeFileSync(file, "older");
+    symlinkSync(file, link);
+    expect(await runCommand(reportCommand, [run, "-o", link])).toMatchObject({ code: 0 });
+    expect([lstatSync(link).isSymbolicLink(), readFileSync(file, "utf8").length > 1000]).toEqual([true, true]);
+    expect(await runCommand(reportCommand, [run, "-o", folder])).toMatchObject({
+      code: 1,
+      err: `report: expected a place for a file, got ${folder}, which is a folder\n`,
+    });
+    const socket = createServer().listen(join(folder, "socket"));
+    onTestFinished(() => void socket.close());
+    await new Promise((done) => socket.once("listening", done));
+    expect((await runCommand(reportCommand, [run, "-o", join(folder, "socket")])).err).toContain("which is no file");
   });
 
   it("warns of a damaged file and reports the rest", async () => {
