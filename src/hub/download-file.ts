@@ -10,6 +10,7 @@ export interface HubAccess {
   readonly repo: { readonly type: "model" | "dataset"; readonly name: string };
   readonly hubUrl?: string;
   readonly accessToken?: string;
+  readonly fetch: typeof fetch;
 }
 
 export interface FileRequest {
@@ -76,11 +77,12 @@ async function downloadBlob(request: FileRequest, path: string, blob: string): P
     for await (const chunk of content.stream() as unknown as AsyncIterable<Uint8Array>) {
       hash.update(chunk);
       size += chunk.byteLength;
+      if (size > entry.size) break; // or a server could fill the disk
       await write(chunk);
     }
     const isOther = entry.lfs !== undefined && hash.digest("hex") !== entry.lfs.oid;
     if (size !== entry.size || isOther) {
-      const got = size === entry.size ? "other content" : `${size}`;
+      const got = size === entry.size ? "other content" : size > entry.size ? "more" : `${size}`;
       throw new HubError(
         `${what}: expected ${entry.size} bytes of ${path}, got ${got}. The download was damaged: try again`,
       );

@@ -6,6 +6,7 @@ import { writeFileAtomically } from "../support/atomic-file.js";
 import { HubError } from "../support/errors.js";
 import { downloadFile, type HubAccess } from "./download-file.js";
 import { matchesPatterns } from "./file-patterns.js";
+import { guardedFetch } from "./guarded-fetch.js";
 import { isTransient, toHubError } from "./hub-error.js";
 import {
   DEFAULT_REVISION,
@@ -16,7 +17,7 @@ import {
   type Repository,
   repositoryFolder,
 } from "./repository.js";
-import { readHubSettings } from "./settings.js";
+import { type HubSettings, readHubSettings } from "./settings.js";
 
 export interface DownloadRequest extends Repository {
   /** patterns of the wanted files (`*.json`, `meta/*`); all if left out */
@@ -34,6 +35,8 @@ export interface DownloadProgress {
 const NUM_PARALLEL = 4;
 const NUM_TRIES = 3;
 const FIRST_WAIT_MS = 250;
+/** Of what the Hub says about a repository; a page of its list has a thousand files. */
+const MOST_ANSWER_BYTES = 2 ** 26;
 
 /** Tries again, more and more patiently, while the failure may pass. */
 async function withRetries<T>(what: string, request: () => Promise<T>): Promise<T> {
@@ -66,7 +69,19 @@ export async function downloadFiles(request: DownloadRequest): Promise<string> {
   if (settings.token !== undefined && !settings.token.startsWith("hf_")) {
     throw new HubError("HF_TOKEN (or the saved token): expected a token that starts with hf_, got another one");
   }
+  const over = new AbortController();
+  try {
+    return await download(request, settings, over.signal);
+  } finally {
+    over.abort();
+  }
+}
+
+async function download(request: DownloadRequest, settings: HubSettings, signal: AbortSignal): Promise<string> {
+  const what = describeRepository(request);
+  const { silenceMs } = settings;
   const access: HubAccess = {
+    fetch: guardedFetch({ what, silenceMs, mostBytes: MOST_ANSWER_BYTES, signal }),
     repo: { type: request.kind, name: request.name },
     ...(settings.endpoint === undefined ? {} : { hubUrl: settings.endpoint }),
     ...(settings.token === undefined ? {} : { accessToken: settings.token }),
@@ -78,11 +93,16 @@ export async function downloadFiles(request: DownloadRequest): Promise<string> {
     throw new HubError(`${what}: expected files${patterns ? ` that match ${patterns}` : ""}, got none`);
   }
   const repositoryPath = repositoryFolder(settings.cacheFolder, request);
+  // How much of a file may come, its size says.
+  const contentAccess = {
+    ...access,
+    fetch: guardedFetch({ what, silenceMs, mostBytes: Number.POSITIVE_INFINITY, signal }),
+  };
   const queue = wanted.values();
   let numDone = 0;
   const work = async (): Promise<void> => {
     for (const entry of queue) {
-      await withRetries(what, () => downloadFile({ what, entry, repositoryPath, commit, access }));
+      await withRetries(what, () => downloadFile({ what, entry, repositoryPath, commit, access: contentAccess }));
       request.onFile?.({ path: entry.path, numDone: ++numDone, numFiles: wanted.length });
     }
   };
@@ -108,7 +128,13 @@ async function listWanted(
   commit: string,
 ): Promise<readonly ListFileEntry[]> {
   const wanted: ListFileEntry[] = [];
+  const seen = new Set<string>();
   for await (const entry of listFiles({ ...access, recursive: true, revision: commit })) {
+    // Pages that lead in a circle would never end.
+    if (seen.has(entry.path)) {
+      throw new HubError(`${describeRepository(request)}: expected every file once, got ${entry.path} twice`);
+    }
+    seen.add(entry.path);
     if (entry.type === "file" && matchesPatterns(entry.path, request.files)) wanted.push(entry);
   }
   return wanted;

@@ -11,12 +11,15 @@ const ADVICE: readonly [isMeant: (status: number) => boolean, advice: string][] 
   [(status) => status >= 500, "The server has a problem: try again later"],
 ];
 
+/** Of what a server says about an error. */
+const MOST_LETTERS = 300;
+
 /** A failed request as a HubError with status, URL and what to do. HubErrors pass as they are. */
 export function toHubError(error: unknown, what: string): HubError {
   if (error instanceof HubError) return error;
   if (error instanceof HubApiError) {
     const { statusCode: status, url } = error;
-    const said = typeof error.data?.error === "string" ? ` (${error.data.error})` : "";
+    const said = typeof error.data?.error === "string" ? ` (${error.data.error.slice(0, MOST_LETTERS)})` : "";
     const advice = ADVICE.find(([isMeant]) => isMeant(status))?.[1];
     const message = `${what}: expected a download from ${url}, got status ${status}${said}`;
     return new HubError(advice === undefined ? message : `${message}. ${advice}`, { status, url, cause: error });

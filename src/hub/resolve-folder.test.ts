@@ -28,6 +28,9 @@ interface MockFile {
   readonly listed?: Readonly<Record<string, unknown>>;
 }
 
+/** What a file's address answers with in place of its content. */
+type Answer = (response: ServerResponse) => void;
+
 interface MockHub {
   readonly url: string;
   /** by `models/owner/name` or `datasets/owner/name`, then by path */
@@ -36,6 +39,9 @@ interface MockHub {
   readonly requests: string[];
   /** answers instead of the real one, by a part of the path */
   readonly failures: Map<string, { status: number; body?: string; times?: number }>;
+  /** other answers to what is asked of files, and of the list of them */
+  answerFile: Answer | undefined;
+  answerList: Answer | undefined;
   /** the token without which everything is refused */
   token: string | undefined;
   close(): Promise<void>;
@@ -76,6 +82,8 @@ function answer(hub: MockHub, request: IncomingMessage, response: ServerResponse
   const revision = api?.[3] ?? resolved?.[3];
   if (repository === undefined) json(404, { error: "Repository not found" });
   else if (![COMMIT, "main", "refs/pr/1"].includes(revision!)) json(404, { error: `Invalid rev id: ${revision}` });
+  else if (resolved !== null && hub.answerFile) hub.answerFile(response);
+  else if (api?.[2] === "tree" && hub.answerList) hub.answerList(response);
   else if (resolved !== null) sendFile(repository.get(resolved[4]!), request, response);
   else if (api?.[2] === "revision") json(200, { id: key, sha: COMMIT });
   else {
@@ -113,6 +121,8 @@ async function startMockHub(): Promise<MockHub> {
     repositories: new Map(),
     requests: [],
     failures: new Map(),
+    answerFile: undefined,
+    answerList: undefined,
     token: undefined,
     close: () => {
       server.closeAllConnections();
@@ -362,6 +372,52 @@ describe("a download that fails", () => {
     hub.repositories.set("models/me/thing", new Map([["file", { content: "bad", listed }]]));
     expect((await failure(resolveModel())).message).toContain(message);
     expect(() => lstatSync(join(snapshot, "file"))).toThrow("ENOENT");
+  });
+
+  /** Writes for as long as anybody reads. */
+  const endlessly = (response: ServerResponse, bytes: string): void => {
+    const go = (): void => {
+      while (!response.destroyed && response.write(bytes));
+    };
+    response.on("drain", go);
+    go();
+  };
+
+  it("is ended when more comes than the list says", async () => {
+    hub.answerFile = (response) => {
+      response.writeHead(206, { ETag: '"x"', "Content-Range": "bytes 0-6/7" });
+      endlessly(response, "x".repeat(2 ** 20));
+    };
+    expect((await failure(resolveModel({ files: ["config.json"] }))).message).toMatch(
+      /expected \d+ bytes of config\.json, got more\. The download was damaged/,
+    );
+  });
+
+  it("is ended when a list has no end, or leads in a circle", async () => {
+    hub.answerList = (response) => {
+      response.writeHead(200, { "Content-Type": "application/json" });
+      endlessly(response, `[${" ".repeat(2 ** 20)}`);
+    };
+    expect((await failure(resolveModel())).message).toContain("expected an answer of at most 67108864 bytes, got more");
+    hub.answerList = (response) => {
+      const next = `${hub.url}/api/models/me/thing/tree/${COMMIT}`;
+      const list = JSON.stringify([listEntry("a", { content: "a" })]);
+      response.writeHead(200, { "Content-Type": "application/json", Link: `<${next}>; rel="next"` }).end(list);
+    };
+    expect((await failure(resolveModel())).message).toContain(
+      'model "me/thing": expected every file once, got a twice',
+    );
+  });
+
+  it("is ended when nothing comes for as long as HF_HUB_DOWNLOAD_TIMEOUT says", async () => {
+    vi.stubEnv("HF_HUB_DOWNLOAD_TIMEOUT", "0.2");
+    const silence = 'model "me/thing": the Hub cannot be reached (silence for 0.2 seconds)';
+    hub.answerFile = (response) => {
+      response.writeHead(206, { ETag: '"x"', "Content-Range": "bytes 0-6/7" }).write("x");
+    };
+    expect((await failure(resolveModel({ files: ["config.json"] }))).message).toContain(silence);
+    hub.answerList = () => {};
+    expect((await failure(resolveModel())).message).toContain(silence);
   });
 
   it("says that the cache cannot be written", async () => {

@@ -17,11 +17,19 @@ export interface HubSettings {
   readonly lerobotFolder: string;
   /** `HF_HUB_OFFLINE`: the network is never touched */
   readonly isOffline: boolean;
+  /** `HF_HUB_DOWNLOAD_TIMEOUT`, in milliseconds here: how long a server may be silent; 10 seconds as in `huggingface_hub` */
+  readonly silenceMs: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const isTrue = (value: string | undefined): boolean => /^(1|on|yes|true)$/i.test(value ?? "");
+
+const DEFAULT_SILENCE_S = 10;
+
+/** No timer runs for longer than 24 days. */
+const secondsIn = (value: string | undefined): number =>
+  Number(value) > 0 ? Math.min(Number(value), 2_000_000) : DEFAULT_SILENCE_S;
 
 const expandHome = (path: string): string => path.replace(/^~(?=\/|$)/, homedir());
 
@@ -48,5 +56,6 @@ export function readHubSettings(environment: Environment = process.env): HubSett
     cacheFolder: expandHome(setting("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE") ?? join(home, "hub")),
     lerobotFolder: expandHome(setting("HF_LEROBOT_HOME") ?? join(home, "lerobot")),
     isOffline: isTrue(setting("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")),
+    silenceMs: secondsIn(setting("HF_HUB_DOWNLOAD_TIMEOUT")) * 1000,
   };
 }
