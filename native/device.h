@@ -8,6 +8,8 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/version.h>
 
+#include <algorithm>
+
 #include "convert.h"
 
 namespace bridge {
@@ -42,8 +44,13 @@ inline napi_value peakMemory(napi_env env, size_t, napi_value* args) {
   return fromDouble(env, static_cast<double>(stats.allocated_bytes[0].peak));
 }
 
+// OpenMP ends the process when the machine has no more threads.
+inline constexpr int64_t kMostThreads = 1024;
+
 inline napi_value setNumThreads(napi_env env, size_t, napi_value* args) {
-  at::set_num_threads(static_cast<int>(toInt(env, args[0])));
+  const int64_t count = toInt(env, args[0]);
+  TORCH_CHECK(count <= kMostThreads, "expected at most ", kMostThreads, " threads, got ", count);
+  at::set_num_threads(static_cast<int>(std::max<int64_t>(count, 0)));
   return nullptr;
 }
 

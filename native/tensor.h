@@ -31,14 +31,15 @@ inline size_t checkedByteLength(const std::vector<int64_t>& shape, at::ScalarTyp
 
 // (Uint8Array, dtype code, shape) -> handle of a CPU tensor holding a copy
 inline napi_value tensorFromBytes(napi_env env, size_t, napi_value* args) {
+  const auto dtype = toScalarType(env, args[1]);
+  const auto shape = toInts(env, args[2]);
+  // Asked for last: reading the shape may run JavaScript that takes the bytes away.
   napi_typedarray_type type;
   size_t length;
   void* data;
   TORCH_CHECK(napi_get_typedarray_info(env, args[0], &type, &length, &data, nullptr, nullptr) == napi_ok &&
                   type == napi_uint8_array,
               "expected a Uint8Array");
-  const auto dtype = toScalarType(env, args[1]);
-  const auto shape = toInts(env, args[2]);
   const size_t expected = checkedByteLength(shape, dtype);
   TORCH_CHECK(length == expected, "expected ", expected, " bytes, got ", length);
   at::Tensor tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
@@ -49,6 +50,7 @@ inline napi_value tensorFromBytes(napi_env env, size_t, napi_value* args) {
 // (handle) -> ArrayBuffer with a copy of the entries, row-major
 inline napi_value tensorBytes(napi_env env, size_t, napi_value* args) {
   const at::Tensor tensor = toTensor(env, args[0]).detach().to(at::kCPU).contiguous();
+  TORCH_CHECK(tensor.nbytes() == 0 || tensor.const_data_ptr() != nullptr, "expected a tensor that holds its entries");
   void* data;
   napi_value buffer;
   check(env, napi_create_arraybuffer(env, tensor.nbytes(), &data, &buffer));

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ShapeError, TorchError } from "../support/errors.js";
 import { HOST_DTYPES, type HostArray, hostArray, zerosOnHost } from "../support/host-array.js";
+import { codeOfDtype } from "./dtype.js";
 import {
   addScalar,
   defaultDevice,
@@ -21,6 +22,7 @@ import {
   torchVersion,
   transpose,
 } from "./index.js";
+import { native } from "./native.js";
 
 const bits = (array: HostArray): Uint8Array =>
   new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength);
@@ -64,6 +66,27 @@ describe("host arrays", () => {
     );
     expect(() => tensor([1], [-1, -1])).toThrow("torch.tensorFromHost: expected sizes of at least 0, got -1");
     expect(() => tensor([1], [1], "complex64" as "float32")).toThrow(/expected a dtype of .*, got complex64/);
+  });
+});
+
+describe("the bridge", () => {
+  it("takes no bytes that go away while their shape is read", () => {
+    const bytes = new Uint8Array(64 * 2 ** 20);
+    const shape = [bytes.length];
+    Object.defineProperty(shape, 0, {
+      get() {
+        structuredClone(bytes, { transfer: [bytes.buffer] });
+        return 64 * 2 ** 20;
+      },
+    });
+    expect(() => native.tensorFromBytes(bytes, codeOfDtype("uint8"), shape)).toThrow("expected 67108864 bytes, got 0");
+  });
+
+  it("gives no entries of a tensor that holds none", () => {
+    const zeros = native.resolveOperator("aten::_efficientzerotensor");
+    const handle = native.callOperator(zeros, [2, 2], codeOfDtype("float32")) as number;
+    expect(() => native.tensorBytes(handle)).toThrow("expected a tensor that holds its entries");
+    native.freeTensor(handle);
   });
 });
 
@@ -182,6 +205,8 @@ describe("threads", () => {
     setNumThreads(1);
     expect(numThreads()).toBe(1);
     expect(() => setNumThreads(0)).toThrow(/^torch.setNumThreads: .*positive/);
+    // More than the machine can start, and OpenMP ends the process.
+    expect(() => setNumThreads(2 ** 31 - 1)).toThrow("expected at most 1024 threads, got 2147483647");
     expect(() => setNumThreads(1.5)).toThrow("expected an integer, got 1.5");
     setNumThreads(before);
   });
