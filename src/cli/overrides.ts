@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
 import { ConfigError, messageOf } from "../support/errors.js";
+import { expectFile } from "../support/expect-file.js";
 
 /**
  * Settings given on the command line as LeRobot takes them: `--a.b=value`, `--a.b value`, or `--a.b` alone for true, in any
@@ -26,6 +27,9 @@ export interface OverrideOptions {
 
 const CONFIG_PATH = "config_path";
 const WHERE = "command line";
+
+/** More than any setting has, and few enough to go through one by one. */
+const MOST_LEVELS = 100;
 
 /** A name of letters, digits, `_` and `-`; dunder names are refused because JavaScript gives them a meaning. */
 const isSettingName = (name: string): boolean => /^[A-Za-z0-9_-]+$/.test(name) && name !== "__proto__";
@@ -74,7 +78,8 @@ function readPairs(args: readonly string[]): (readonly [path: string, value: unk
     if (!isFlag(arg)) throw new ConfigError(WHERE, `expected --name=value, got "${arg}"`);
     const equals = arg.indexOf("=");
     const path = arg.slice(2, equals < 0 ? undefined : equals);
-    if (!path.split(".").every(isSettingName)) {
+    const names = path.split(".");
+    if (names.length > MOST_LEVELS || !names.every(isSettingName)) {
       throw new ConfigError(WHERE, `expected a setting's name such as --policy.device, got "--${path}"`);
     }
     const text = equals >= 0 ? arg.slice(equals + 1) : isValue(args[i + 1]) ? args[++i] : undefined;
@@ -109,6 +114,7 @@ export function parseOverrides(args: readonly string[], options: OverrideOptions
 export async function readSettingsFile(path: string): Promise<Settings> {
   let value: unknown;
   try {
+    expectFile(path);
     value = parse(await readFile(path, "utf8"));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -123,15 +129,19 @@ export async function readSettingsFile(path: string): Promise<Settings> {
   return value;
 }
 
-/** No name of a file or anything else has a NUL in it, and whoever asks for such a file gets an error of another kind. */
-function expectNoNul(settings: Settings, where: string): void {
+/**
+ * No name of a file or anything else has a NUL in it, and whoever asks for such a file gets an error of another kind. What
+ * is nested without end, as an alias within its own anchor is in YAML, cannot be gone through.
+ */
+function expectPlain(settings: Settings, where: string, level = 1): void {
+  if (level > MOST_LEVELS) throw new ConfigError(where, `expected settings of at most ${MOST_LEVELS} levels, got more`);
   for (const [name, value] of Object.entries(settings)) {
     if (typeof value === "string" && value.includes("\0")) {
       throw new ConfigError(where, [
         { path: name, message: `expected a text without NUL, got ${JSON.stringify(value)}` },
       ]);
     }
-    if (typeof value === "object" && value !== null) expectNoNul(value as Settings, `${where}, ${name}`);
+    if (typeof value === "object" && value !== null) expectPlain(value as Settings, `${where}, ${name}`, level + 1);
   }
 }
 
@@ -142,12 +152,12 @@ function expectNoNul(settings: Settings, where: string): void {
  */
 export async function readSettings(args: readonly string[], options: OverrideOptions = {}): Promise<SettingsSource> {
   const { [CONFIG_PATH]: configPath, ...overrides } = parseOverrides(args, options);
-  expectNoNul(overrides, WHERE);
+  expectPlain(overrides, WHERE);
   if (configPath === undefined || configPath === null) return { settings: overrides, overrides, configPath: undefined };
   if (typeof configPath !== "string") {
     throw new ConfigError(`--${CONFIG_PATH}`, `expected a YAML or JSON file, got ${JSON.stringify(configPath)}`);
   }
   const fromFile = await readSettingsFile(configPath);
-  expectNoNul(fromFile, configPath);
+  expectPlain(fromFile, configPath);
   return { settings: mergeSettings(fromFile, overrides), overrides, configPath };
 }

@@ -52,7 +52,7 @@ export async function predictFile(request: PredictRequest): Promise<PredictRepor
     const noise = chooseNoise(request, given ?? entries.get("noise"), policy.config, batchSize);
     const tasks = tasksFor(request.tasks, batchSize);
     const numSteps = request.numSteps ?? policy.config.numSteps;
-    const prediction = predictWith(folder, () =>
+    const prediction = predictWith(folder, observationPath, () =>
       policy.predict({ arrays: observation.arrays, tasks }, { ...noise.start, numSteps }),
     );
     await writePrediction(outputPath, prediction);
@@ -91,13 +91,15 @@ function observedBy<T>(folder: string, check: () => T): T {
 }
 
 /** @throws CheckpointError naming the policy that cannot act, or acts without numbers */
-function predictWith(folder: string, predict: () => Prediction): Prediction {
+function predictWith(folder: string, observationPath: string, predict: () => Prediction): Prediction {
   let prediction: Prediction;
   try {
     prediction = predict();
   } catch (error) {
     if (!isUserError(error)) throw error;
-    throw new CheckpointError(`${folder}: the policy cannot predict (${error.message})`, { cause: error });
+    throw new CheckpointError(`${folder}: the policy cannot act on ${observationPath} (${error.message})`, {
+      cause: error,
+    });
   }
   if (prediction.robotChunk.data.every((action) => Number.isFinite(action))) return prediction;
   throw new CheckpointError(

@@ -26,7 +26,7 @@ export function fillPathTemplate(
 ): string {
   return template.replace(/\{([^{}:]*)(?::([^{}]*))?\}/g, (placeholder, name: string, format: string | undefined) => {
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
-    const width = format === undefined ? "" : /^0?(\d*)d$/.exec(format)?.[1];
+    const width = format === undefined ? "" : /^0?(\d{0,2})d$/.exec(format)?.[1];
     if (value === undefined || width === undefined) {
       throw new DatasetError(
         `${where}: expected placeholders among ${Object.keys(values).join(", ")}, got ${placeholder} in "${template}"`,

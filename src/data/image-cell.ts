@@ -2,9 +2,13 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { isAbsolute } from "node:path";
 import { DatasetError, messageOf } from "../support/errors.js";
+import { expectFile } from "../support/expect-file.js";
 import type { HostArray } from "../support/host-array.js";
 import { pathInDataset } from "./dataset-path.js";
 import { planarFromPacked } from "./planar-rgb.js";
+
+/** Pictures of cameras have less, and a file of some kilobytes may say that it has a thousand times as many. */
+const MOST_PIXELS = 8192 * 8192;
 
 /** A cell of an image column: the file's bytes, or a path to it relative to the dataset's folder. */
 interface ImageCell {
@@ -42,9 +46,12 @@ async function encodedImage(
   }
   const named = typeof path === "string" ? path : new TextDecoder().decode(path);
   const file = locate(root, named, frameFolders, where);
-  return readFile(file).catch((error: unknown) => {
+  try {
+    expectFile(file);
+    return await readFile(file);
+  } catch (error) {
     throw new DatasetError(`${where}: expected an image file at ${file}, got an error (${messageOf(error)})`);
-  });
+  }
 }
 
 /**
@@ -65,7 +72,7 @@ export async function decodeImageCell(
   const encoded = await encodedImage(cell, root, where, frameFolders);
   const { default: sharp } = await import("sharp");
   try {
-    const image = sharp(encoded, { failOn: "error", ignoreIcc: true });
+    const image = sharp(encoded, { failOn: "error", ignoreIcc: true, limitInputPixels: MOST_PIXELS });
     const { depth, space } = await image.metadata();
     if (depth !== "uchar") throw new Error(`expected 8 bits per channel, got ${depth}`);
     // Which red, green and blue four inks make is a matter of colour profiles, on which readers differ.

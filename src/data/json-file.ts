@@ -1,12 +1,14 @@
 import { readFile, stat } from "node:fs/promises";
 import type { z } from "zod";
 import { ConfigError, DatasetError, messageOf } from "../support/errors.js";
-import { parseJson } from "../support/parse-json.js";
+import { expectFile } from "../support/expect-file.js";
+import { endOfText, parseJson } from "../support/parse-json.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 
 /** A dataset file's bytes, or undefined if there is no such file. */
 export async function readFileIfPresent(path: string): Promise<Buffer | undefined> {
   try {
+    expectFile(path);
     return await readFile(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -46,15 +48,6 @@ function quoteNonFinite(json: string): string {
     copied = words.lastIndex;
   }
   return parts.join("") + json.slice(copied);
-}
-
-/** Where a JSON text ends whose first letter stands at a place. A regular expression would run out of stack in a long one. */
-function endOfText(json: string, start: number): number {
-  for (let at = start; at < json.length; at++) {
-    if (json[at] === "\\") at++;
-    else if (json[at] === '"') return at + 1;
-  }
-  return json.length;
 }
 
 /** @throws DatasetError naming the file if the text is not JSON as Python writes it */

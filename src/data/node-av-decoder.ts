@@ -1,4 +1,5 @@
 import type { CodecContext, FormatContext, Frame, Packet, Stream } from "node-av/lib";
+import { expectFile } from "../support/expect-file.js";
 
 /** The modules of node-av, which are heavy and therefore loaded with the first video. */
 export interface NodeAv {
@@ -13,6 +14,9 @@ export interface DecodedFrame {
   /** decoded from damaged data, or predicted from a frame that was */
   readonly isDamaged: boolean;
 }
+
+/** Pictures of cameras have less, and a file of some kilobytes may say that it has a thousand times as many. */
+const MOST_PIXELS = 8192 * 8192;
 
 /** @throws Error with FFmpeg's text for a negative result */
 export function checkResult(av: NodeAv, result: number, problem: string): void {
@@ -52,6 +56,7 @@ export class NodeAvDecoder {
 
   /** @throws Error saying what is wrong if there is no file, or none with a video that can be decoded */
   static open(av: NodeAv, path: string): NodeAvDecoder {
+    expectFile(path);
     const { lib, constants } = av;
     const format = new lib.FormatContext();
     let codec: CodecContext | undefined;
@@ -68,6 +73,7 @@ export class NodeAvDecoder {
       codec = new lib.CodecContext();
       codec.allocContext3(decoder);
       checkResult(av, codec.parametersToContext(stream.codecpar), "its codec parameters cannot be used");
+      checkResult(av, codec.setOption("max_pixels", MOST_PIXELS), "its size cannot be limited");
       // One thread is faster for random access, and callers run several files or workers at once.
       codec.threadCount = 1;
       checkResult(av, codec.open2Sync(decoder, null), `its codec ${decoder.name} cannot be opened`);

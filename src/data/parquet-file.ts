@@ -2,6 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { AsyncBuffer, ColumnMetaData, DecodedArray, FileMetaData, SchemaTree } from "hyparquet";
 import { parquetMetadataAsync, parquetRead, parquetSchema } from "hyparquet";
 import { DatasetError, messageOf } from "../support/errors.js";
+import { expectFile } from "../support/expect-file.js";
 import { checkPages, type NestingLevels } from "./check-pages.js";
 import { DECOMPRESSORS } from "./decompressors.js";
 
@@ -20,6 +21,10 @@ interface Leaf {
 }
 
 const MAGIC_BYTES = 4;
+/** Far more than frames have, whose numbers and times all differ: a page of one repeated value may claim any number of rows. */
+const MOST_ROWS_PER_BYTE = 16;
+/** Tables of few bytes may still have so many. */
+const MANY_ROWS = 1_000_000;
 
 function findLevels(tree: SchemaTree, path: readonly string[]): NestingLevels {
   let [definition, repetition, node]: [number, number, SchemaTree] = [0, 0, tree];
@@ -87,6 +92,9 @@ export class ParquetFile {
       });
       if (BigInt(rowStart) !== metadata.num_rows) {
         throw new Error(`the row groups hold ${rowStart} rows, the footer says ${metadata.num_rows}`);
+      }
+      if (rowStart > MANY_ROWS + MOST_ROWS_PER_BYTE * file.byteLength) {
+        throw new Error(`${rowStart} rows cannot be in ${file.byteLength} bytes`);
       }
       return new ParquetFile(path, metadata, tree, rowGroups);
     });
@@ -183,6 +191,7 @@ async function checkLeaf(file: AsyncBuffer, { chunk, levels }: Leaf): Promise<vo
 async function withFile<T>(path: string, part: string, read: (file: AsyncBuffer) => Promise<T>): Promise<T> {
   let handle: FileHandle;
   try {
+    expectFile(path);
     handle = await open(path, "r");
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";

@@ -64,7 +64,7 @@ export function checkObservation(
   };
   for (const name of cameras) arrays[name] = checkImages(entries.get(name)!, `${where}: "${name}"`);
   const masks = known.map((name) => `${name}_padding_mask`).filter((name) => entries.has(name));
-  for (const name of masks) arrays[name] = entries.get(name)!;
+  for (const name of masks) arrays[name] = checkMask(entries.get(name)!, `${where}: "${name}"`);
 
   const sizes = Object.entries(arrays).map(([name, array]) => ({ name, size: array.shape[0] }));
   const batchSize = sizes[0]!.size!;
@@ -117,6 +117,12 @@ function checkState(state: HostArray, S: number, where: string): HostArray {
   return shape.length === 1 ? hostArray(dtype, [1, S], state.data) : state;
 }
 
+/** @returns `[B]`, true or not 0 where there is a picture */
+function checkMask(mask: HostArray, where: string): HostArray {
+  if (mask.shape.length === 1) return mask;
+  throw new ShapeError(`${where}: expected [B], one entry for each observation, got ${shapeText(mask.shape)}`);
+}
+
 /** How far rounding and resizing may carry a pixel out of [0, 1]. */
 const PIXEL_TOLERANCE = 1e-3;
 
@@ -127,6 +133,9 @@ function checkImages(images: HostArray, where: string): HostArray {
   if (shape.at(-3) !== 3 || !(shape.length === 3 || shape.length === 4 || isSteps)) {
     const advice = shape.at(-1) === 3 ? ". Move the channels before height and width" : "";
     throw new ShapeError(`${where}: expected [B, 3, height, width], got ${shapeText(shape)}${advice}`);
+  }
+  if (shape.at(-2) === 0 || shape.at(-1) === 0) {
+    throw new ShapeError(`${where}: expected pictures of at least one pixel, got ${shapeText(shape)}`);
   }
   if (dtype !== "uint8") checkUnitRange(images, where);
   return shape.length === 3 ? hostArray(dtype, [1, ...shape], images.data) : images;

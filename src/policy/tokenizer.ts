@@ -6,6 +6,7 @@ import { type HostArray, hostArray } from "../support/host-array.js";
 import { didYouMean } from "../support/nearest-name.js";
 import { parseWithSchema } from "../support/parse-with-schema.js";
 import { readJson } from "../support/read-json.js";
+import { withTimeLimit } from "../support/with-time-limit.js";
 import { withUnicodeClasses } from "./tokenizer-json.js";
 
 export type Side = "left" | "right";
@@ -55,6 +56,9 @@ const CONFIG_SCHEMA = z.looseObject({
 });
 type TokenizerConfig = z.infer<typeof CONFIG_SCHEMA>;
 
+/** Of one text. A long one takes milliseconds, a pattern that goes back over it again and again takes forever. */
+const TIME_LIMIT_MS = 10_000;
+
 /** What of a `tokenizer.json` is read here; the rest is the tokenizer library's. */
 interface TokenizerJson {
   readonly truncation?: { readonly direction?: string } | null;
@@ -64,9 +68,10 @@ interface TokenizerJson {
 /**
  * The tokenizer in a folder: `tokenizer.json` and `tokenizer_config.json`.
  *
+ * @param timeLimitMs for one text
  * @throws CheckpointError naming the file that is missing or damaged, or the token that is missing
  */
-export async function loadTokenizer(folder: string): Promise<LanguageTokenizer> {
+export async function loadTokenizer(folder: string, timeLimitMs = TIME_LIMIT_MS): Promise<LanguageTokenizer> {
   const path = join(folder, "tokenizer.json");
   const configPath = join(folder, "tokenizer_config.json");
   const json = ((await readJson(path)) ?? {}) as TokenizerJson;
@@ -74,18 +79,22 @@ export async function loadTokenizer(folder: string): Promise<LanguageTokenizer> 
   let tokenizer: Tokenizer;
   try {
     tokenizer = new Tokenizer(withUnicodeClasses(json), config);
-    tokenizer.encode("a test of all parts");
+    withTimeLimit(timeLimitMs, () => tokenizer.encode("a test of all parts"));
   } catch (error) {
     throw new CheckpointError(`${path}: expected a tokenizer, got something that cannot be used (${messageOf(error)})`);
   }
-  return makeLanguageTokenizer(tokenizer, json, config, { path, configPath });
+  return makeLanguageTokenizer(tokenizer, json, config, { path, configPath, timeLimitMs });
 }
 
 function makeLanguageTokenizer(
   tokenizer: Tokenizer,
   json: TokenizerJson,
   config: TokenizerConfig,
-  { path, configPath }: { readonly path: string; readonly configPath: string },
+  {
+    path,
+    configPath,
+    timeLimitMs,
+  }: { readonly path: string; readonly configPath: string; readonly timeLimitMs: number },
 ): LanguageTokenizer {
   const tokenId = (content: string): number => {
     const id = tokenizer.token_to_id(content);
@@ -111,13 +120,27 @@ function makeLanguageTokenizer(
       const { maxLength, truncation = true, truncationSide = sides.truncationSide } = options;
       const limit = truncation ? maxLength : Number.POSITIVE_INFINITY;
       const idsOf = new Map<string, readonly number[]>(); // rows of a batch mostly have the same task
-      for (const text of texts) if (!idsOf.has(text)) idsOf.set(text, encode(tokenizer, text, limit, truncationSide));
+      for (const text of texts) {
+        if (idsOf.has(text)) continue;
+        const ids = () => encode(tokenizer, text, limit, truncationSide);
+        idsOf.set(text, inTime(path, text, timeLimitMs, ids));
+      }
       return padRows(
         texts.map((text) => idsOf.get(text)!),
         { ...sides, ...options, padId },
       );
     },
   };
+}
+
+/** @throws CheckpointError naming the file if its patterns take too long for a text, or cannot be used on it */
+function inTime<T>(path: string, text: string, limitMs: number, work: () => T): T {
+  try {
+    return withTimeLimit(limitMs, work);
+  } catch (error) {
+    const shown = text.length > 40 ? `${text.slice(0, 40)}...` : text;
+    throw new CheckpointError(`${path}: cannot be used on the text ${JSON.stringify(shown)} (${messageOf(error)})`);
+  }
 }
 
 const asSide = (direction: string | undefined): Side => (direction?.toLowerCase() === "left" ? "left" : "right");

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CheckpointError, messageOf } from "../support/errors.js";
+import { expectFile } from "../support/expect-file.js";
 import { type RunRecord, recordFromLine } from "./run-event.js";
 
 export interface RunRecords {
@@ -23,6 +24,7 @@ export async function readRecords(
 ): Promise<RunRecords> {
   let text: string;
   try {
+    expectFile(path);
     text = await readFile(path, "utf8");
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";

@@ -1,6 +1,7 @@
 /** Which parts of the network an adapter's configuration names, by PEFT's rules. */
 import { Linear } from "../nn/index.js";
 import { ConfigError, messageOf } from "../support/errors.js";
+import { withTimeLimit } from "../support/with-time-limit.js";
 import { isLoraParameter, toCheckpointName, VLM_PREFIX } from "./checkpoint-names.js";
 import type { LoraConfig } from "./lora-config.js";
 import type { SmolVLA } from "./smolvla.js";
@@ -64,20 +65,26 @@ function modulesAround(parameter: string): string[] {
   return parts.map((_, i) => parts.slice(0, i + 1).join("."));
 }
 
+/** For one name. A pattern that goes back over it again and again takes forever. */
+const TIME_LIMIT_MS = 2000;
+
 function targetMatcher(targets: LoraConfig["targetModules"]): Matcher {
   if (typeof targets !== "string") {
     return (module) => targets.some((name) => module === name || module.endsWith(`.${name}`));
   }
-  try {
-    // Unicode mode refuses what JavaScript would read differently from Python instead of guessing.
-    const pattern = new RegExp(`^(?:${targets})$`, "u");
-    return (module) => pattern.test(module);
-  } catch (error) {
-    return refuse(
-      "target_modules",
-      `expected a regular expression, got ${JSON.stringify(targets)} (${messageOf(error)})`,
-    );
-  }
+  const orSayWhy = <T>(work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      return refuse(
+        "target_modules",
+        `expected a regular expression, got ${JSON.stringify(targets)} (${messageOf(error)})`,
+      );
+    }
+  };
+  // Unicode mode refuses what JavaScript would read differently from Python instead of guessing.
+  const pattern = orSayWhy(() => new RegExp(`^(?:${targets})$`, "u"));
+  return (module) => orSayWhy(() => withTimeLimit(TIME_LIMIT_MS, () => pattern.test(module)));
 }
 
 function refuse(path: string, message: string): never {

@@ -2,6 +2,7 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { leftoversOf, temporaryPathBeside } from "./atomic-file.js";
 import { CheckpointError, messageOf } from "./errors.js";
+import { expectFile } from "./expect-file.js";
 import { isProcessRunning } from "./is-process-running.js";
 
 /** How a refusal speaks of what holds a folder. */
@@ -124,6 +125,7 @@ function remove(file: string): void {
 /** The process that wrote a lock file; 0 if the file is gone, or never held a number. */
 function ownerOf(file: string, { command, error: LockError = CheckpointError }: Request): number {
   try {
+    expectFile(file);
     return Number(readFileSync(file, "utf8"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { CheckpointError, messageOf } from "./errors.js";
+import { expectFile } from "./expect-file.js";
 import { parseJson } from "./parse-json.js";
 
 /**
@@ -11,6 +12,7 @@ import { parseJson } from "./parse-json.js";
 export async function readJson(path: string, advice?: string): Promise<unknown> {
   let text: string;
   try {
+    expectFile(path);
     text = await readFile(path, "utf8");
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";

@@ -1,6 +1,7 @@
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { writeFileAtomically } from "./atomic-file.js";
 import { CheckpointError, messageOf } from "./errors.js";
+import { expectFile } from "./expect-file.js";
 import {
   bytesOf,
   bytesPerElement,
@@ -49,51 +50,64 @@ export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-async function readFully(file: FileHandle, length: number, position: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
-    if (bytesRead === 0) return buffer.subarray(0, filled);
+/** No call reads more at once than 2 GiB. */
+const MOST_BYTES_AT_ONCE = 2 ** 30;
+
+/** Bytes of their own memory; fewer than asked for where the file ends. */
+async function readFully(file: FileHandle, length: number, position: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  for (let filled = 0; filled < length; ) {
+    const count = Math.min(length - filled, MOST_BYTES_AT_ONCE);
+    const { bytesRead } = await file.read(bytes, filled, count, position + filled);
+    if (bytesRead === 0) return bytes.subarray(0, filled);
     filled += bytesRead;
   }
-  return buffer;
+  return bytes;
 }
 
-/**
- * Reads and checks a file's header: every byte range lies in the file, fits its dtype and shape, and overlaps no other.
- * @throws CheckpointError naming the file and, where there is one, the tensor
- */
-export async function readSafetensorsHeader(path: string): Promise<SafetensorsHeader> {
+/** Runs a read of an open file; whatever goes wrong in it becomes a CheckpointError with the file. */
+async function withFile<T>(path: string, read: (file: FileHandle) => Promise<T>): Promise<T> {
   let file: FileHandle;
   try {
+    expectFile(path);
     file = await open(path, "r");
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
     throw new CheckpointError(missing ? `${path}: file not found` : `${path}: cannot be opened (${messageOf(error)})`);
   }
   try {
-    const stats = await file.stat();
-    if (!stats.isFile()) throw new CheckpointError(`${path}: expected a safetensors file, got something else`);
-    const prefix = await readFully(file, 8, 0);
-    if (prefix.length < 8) {
-      throw new CheckpointError(`${path}: expected a safetensors file, got ${stats.size} bytes, too few for a header`);
-    }
-    const headerLength = Number(prefix.readBigUInt64LE());
-    if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > stats.size) {
-      throw new CheckpointError(
-        `${path}: expected a safetensors header within the file's ${stats.size} bytes, got a header of ${headerLength} bytes. ` +
-          "The file is truncated, damaged or not a safetensors file",
-      );
-    }
-    const json = await readFully(file, headerLength, 8);
-    return parseHeader(path, json, 8 + headerLength, stats.size);
+    return await read(file);
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
     throw new CheckpointError(`${path}: cannot be read (${messageOf(error)})`);
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Reads and checks a file's header: every byte range lies in the file, fits its dtype and shape, and overlaps no other.
+ * @throws CheckpointError naming the file and, where there is one, the tensor
+ */
+export const readSafetensorsHeader = (path: string): Promise<SafetensorsHeader> =>
+  withFile(path, (file) => readHeader(path, file));
+
+async function readHeader(path: string, file: FileHandle): Promise<SafetensorsHeader> {
+  const stats = await file.stat();
+  if (!stats.isFile()) throw new CheckpointError(`${path}: expected a safetensors file, got something else`);
+  const prefix = Buffer.from(await readFully(file, 8, 0));
+  if (prefix.length < 8) {
+    throw new CheckpointError(`${path}: expected a safetensors file, got ${stats.size} bytes, too few for a header`);
+  }
+  const headerLength = Number(prefix.readBigUInt64LE());
+  if (headerLength > MAX_HEADER_BYTES || 8 + headerLength > stats.size) {
+    throw new CheckpointError(
+      `${path}: expected a safetensors header within the file's ${stats.size} bytes, got a header of ${headerLength} bytes. ` +
+        "The file is truncated, damaged or not a safetensors file",
+    );
+  }
+  const json = Buffer.from(await readFully(file, headerLength, 8));
+  return parseHeader(path, json, 8 + headerLength, stats.size);
 }
 
 function parseHeader(path: string, json: Buffer, dataStart: number, fileSize: number): SafetensorsHeader {
@@ -125,7 +139,7 @@ function parseHeader(path: string, json: Buffer, dataStart: number, fileSize: nu
 function parseEntry(path: string, name: string, value: unknown, dataStart: number, fileSize: number): SafetensorsEntry {
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   const at = `${path}: tensor "${name}"`;
-  const hostDType = typeof dtype === "string" ? DTYPES[dtype] : undefined;
+  const hostDType = typeof dtype === "string" && Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype] : undefined;
   if (hostDType === undefined) {
     throw new CheckpointError(
       `${at}: expected a dtype of ${Object.keys(DTYPES).join(", ")}, got ${JSON.stringify(dtype)}`,
@@ -151,13 +165,26 @@ function parseEntry(path: string, name: string, value: unknown, dataStart: numbe
   return { dtype: hostDType, shape, begin: dataStart + from, end: dataStart + to };
 }
 
-/** All tensors of a file in JavaScript memory. For large weights use `torch/safetensors`, which maps the file instead. */
-export async function readSafetensors(path: string): Promise<Map<string, HostArray>> {
-  const { entries } = await readSafetensorsHeader(path);
-  const bytes = await readFile(path);
-  return new Map(
-    [...entries].map(([name, e]) => [name, hostArrayFromBytes(e.dtype, e.shape, bytes.subarray(e.begin, e.end))]),
-  );
+/**
+ * Tensors of a file in JavaScript memory. For large weights use `torch/safetensors`, which maps the file instead.
+ *
+ * @param names those that are read, as far as the file has them; all if left out
+ * @throws CheckpointError naming the file
+ */
+export function readSafetensors(path: string, names?: readonly string[]): Promise<Map<string, HostArray>> {
+  return withFile(path, async (file) => {
+    const { entries } = await readHeader(path, file);
+    const tensors = new Map<string, HostArray>();
+    for (const name of names ?? entries.keys()) {
+      const entry = entries.get(name);
+      if (entry === undefined) continue;
+      const { dtype, shape, begin, end } = entry;
+      const bytes = await readFully(file, end - begin, begin);
+      if (bytes.length < end - begin) throw new Error(`the file ends at ${begin + bytes.length}`);
+      tensors.set(name, hostArrayFromBytes(dtype, shape, bytes));
+    }
+    return tensors;
+  });
 }
 
 /** A tensor about to be written: its type and shape now, its bytes when their turn comes (so never all at once). */

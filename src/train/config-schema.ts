@@ -272,7 +272,10 @@ export const TRAIN_SCHEMA = z.strictObject({
     .nullable()
     .default(1000)
     .describe("for order, noise, times and initial weights; null for a different run each time"),
-  num_workers: countOrZero.default(4).describe("threads that read and decode samples; 0 for none besides the main one"),
+  num_workers: countOrZero
+    .max(256)
+    .default(4)
+    .describe("threads that read and decode samples; 0 for none besides the main one"),
   batch_size: count.default(DEFAULT_BATCH_SIZE).describe("observations per batch"),
   steps: count
     .nullable()

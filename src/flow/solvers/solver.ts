@@ -24,10 +24,16 @@ export interface Solver {
  */
 export const endsAtActions = (time: number, step: number): boolean => time + step < 1e-6 * Math.abs(step);
 
-/** @throws ConfigError unless the number is a whole one of at least 1 */
+/** No policy is asked for more, and no machine is done with them in a day. */
+const MOST_STEPS = 10_000;
+
+/** @throws ConfigError unless the number is a whole one from 1 to `MOST_STEPS` */
 export function expectNumSteps(where: string, numSteps: number): void {
   if (!Number.isSafeInteger(numSteps) || numSteps < 1) {
     throw new ConfigError(where, `expected numSteps to be an integer of at least 1, got ${numSteps}`);
+  }
+  if (numSteps > MOST_STEPS) {
+    throw new ConfigError(where, `expected numSteps to be at most ${MOST_STEPS}, got ${numSteps}`);
   }
 }
 

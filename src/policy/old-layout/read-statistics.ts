@@ -1,9 +1,9 @@
 import { CheckpointError } from "../../support/errors.js";
 import type { HostArray } from "../../support/host-array.js";
 import { bytesOf } from "../../support/host-array.js";
+import { readSafetensors } from "../../support/safetensors.js";
 import type { Statistics } from "../processors/pipeline.js";
 import { toFloat32 } from "../processors/statistics.js";
-import { readTensors } from "../read-tensors.js";
 import { type Normalizer, parseStatisticName } from "./stored-names.js";
 
 /** The statistics that a weights file holds for a policy's features. */
@@ -40,7 +40,7 @@ export async function readStoredStatistics(
   const found = new Map<Normalizer, Map<string, ByTag>>();
   const strangers = new Set<string>();
   const wanted = stored.filter((name) => parseStatisticName(name) !== undefined);
-  for (const [name, array] of await readTensors(path, wanted)) {
+  for (const [name, array] of await readSafetensors(path, wanted)) {
     const { normalizer, tag, flatFeature, stat } = parseStatisticName(name)!;
     const feature = featureOf.get(flatFeature);
     if (feature === undefined) {
