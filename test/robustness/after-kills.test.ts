@@ -1,8 +1,9 @@
 /** What was found by killing: states that only a kill between two certain calls leaves. */
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { createInterface } from "node:readline";
 import { describe, expect, it, vi } from "vitest";
 import { command as makeDataset } from "../../src/cli/commands/make-dataset.js";
 import { EvalRecord } from "../../src/cli/eval-record.js";
@@ -111,9 +112,18 @@ describe("two processes in one place", () => {
     for (let round = 0; round < 3; round++) {
       const folder = temporaryFolder();
       writeFileSync(join(folder, ".lock"), String(GONE));
-      const moment = String(Date.now() + 1500);
-      const tries = Array.from({ length: 6 }, () => promisify(execFile)(process.execPath, [script, folder, moment]));
-      const said = (await Promise.all(tries)).map(({ stdout }) => stdout);
+      const tries = Array.from({ length: 6 }, () => {
+        const child = spawn(process.execPath, [script, folder], { stdio: ["pipe", "pipe", "inherit"] });
+        const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+        return { child, nextLine: async () => (await lines.next()).value as string, ended: once(child, "close") };
+      });
+      const nextLines = () => Promise.all(tries.map(({ nextLine }) => nextLine()));
+      expect(new Set(await nextLines())).toEqual(new Set(["ready"]));
+      const moment = Date.now() + 50;
+      for (const { child } of tries) child.stdin.write(`${moment}\n`);
+      const said = await nextLines();
+      for (const { child } of tries) child.stdin.end();
+      await Promise.all(tries.map(({ ended }) => ended));
       expect(said.filter((text) => text === "locked")).toHaveLength(1);
       expect(said.filter((text) => /^test: process \d+ is in .*\. Wait for it/.test(text))).toHaveLength(5);
       expect(readdirSync(folder)).toEqual([]);

@@ -1,14 +1,17 @@
-// Tries to lock a folder at a given moment, says whether it could, and holds it for a while. Arguments: folder, moment in ms.
-import { setTimeout as sleep } from "node:timers/promises";
+// Tries to lock a folder at a moment (ms) that it is told on standard input once it is ready, says whether it could, and holds
+// the lock until standard input ends. Argument: folder.
+import { createInterface } from "node:readline";
 import { lockFolder } from "../../dist/support/folder-lock.js";
 
-const [folder, moment] = process.argv.slice(2);
-while (Date.now() < Number(moment));
-try {
-  const release = lockFolder(folder, { command: "test", activity: "in", option: "folder", kind: "test" });
-  process.stdout.write("locked");
-  await sleep(1500);
-  release();
-} catch (error) {
-  process.stdout.write(error.message);
+process.stdout.write("ready\n");
+let release;
+for await (const moment of createInterface({ input: process.stdin })) {
+  while (Date.now() < Number(moment));
+  try {
+    release = lockFolder(process.argv[2], { command: "test", activity: "in", option: "folder", kind: "test" });
+    process.stdout.write("locked\n");
+  } catch (error) {
+    process.stdout.write(`${error.message}\n`);
+  }
 }
+release?.();
