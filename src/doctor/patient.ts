@@ -9,6 +9,8 @@ import { type Provenance, readProvenance } from "../policy/provenance.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import type { SmolVLAConfig } from "../smolvla/config.js";
 import { isUserError, messageOf } from "../support/errors.js";
+import { once } from "../support/once.js";
+import { weightsHash } from "../train/run-provenance.js";
 
 export type Json = Readonly<Record<string, unknown>>;
 
@@ -24,6 +26,8 @@ export interface Patient {
   readonly report: PolicyReport | undefined;
   /** undefined for a policy of another program */
   readonly provenance: Provenance | undefined;
+  /** SHA-256 of its weights file */
+  readonly weightsSha256: () => Promise<string>;
   /** LeRobot's `train_config.json` of the run that made it; undefined if there is none */
   readonly training: Json | undefined;
   /** undefined if it cannot be loaded */
@@ -57,7 +61,8 @@ export async function openPatient(
   };
   const isAdapter = isAdapterFolder(nameOrPath);
   const folder = isAdapter ? nameOrPath : await attempt(findPolicyFolder(nameOrPath));
-  if (folder === undefined) return { ...NOTHING, role, folder: nameOrPath, problems };
+  const weightsSha256 = once(() => weightsHash(folder ?? nameOrPath));
+  if (folder === undefined) return { ...NOTHING, role, folder: nameOrPath, weightsSha256, problems };
   const report = isAdapter ? undefined : await attempt(inspectPolicy(folder));
   const provenance = isAdapter ? await attempt(readProvenance(folder)) : report?.provenance;
   const isWhole = isAdapter || (report !== undefined && isLoadable(report));
@@ -70,6 +75,7 @@ export async function openPatient(
     processors: report?.processors ?? Object.values(policy?.processors ?? {}),
     report,
     provenance,
+    weightsSha256,
     training: await readTrainConfig(folder),
     policy,
     problems: [...new Set([...(policy === undefined ? (report?.faults ?? []) : []), ...problems])],

@@ -6,6 +6,9 @@ import { type Check, fault, ok, percent } from "../check.js";
 import { samplesAt } from "../examination.js";
 import { AFTER_STUDENT } from "./order.js";
 
+/** Of the actions' size in the robot's units: beside large ones, whatever is small is "nearer" without being near. */
+const NEAR = 0.5;
+
 export const actionUnits: Check = {
   id: "action-units",
   title: "The student gives normalised actions, as its teacher does",
@@ -26,7 +29,7 @@ export const actionUnits: Check = {
       errorTo(hostArray("float32", theirs.shape, robot.data as Float32Array<ArrayBuffer>)),
     ];
     const evidence = `error ${percent(normalised)} beside the teacher's normalised actions, ${percent(raw)} beside those in the robot's units`;
-    return raw < normalised && leavesTeacher(examination)
+    return raw < NEAR && raw < normalised && leavesTeacher(examination)
       ? fault(
           evidence,
           "Its targets were in the robot's units, and un-normalising them again sends something else to the robot. Train on " +

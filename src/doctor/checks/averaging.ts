@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { toCheckpointName } from "../../smolvla/checkpoint-names.js";
 import { isUserError } from "../../support/errors.js";
 import { readJson } from "../../support/read-json.js";
@@ -31,6 +31,10 @@ export const averaging: Check = {
     }
     if (own !== undefined) return ok(`decay ${own}, with a ramp that leaves the start quickly`);
     if (step === undefined) return skipped("how long it was trained is not recorded");
+    const beside = join(dirname(student!.folder), "pretrained_model_ema");
+    if (existsSync(beside) && basename(student!.folder) !== basename(beside)) {
+      return ok(`these are the trained weights themselves; their average lies beside them in ${beside}`);
+    }
     const rest = (other as number) ** step;
     const evidence = `decay ${other} without a ramp holds ${percent(rest)} of the start after ${step} steps`;
     return rest > MUCH

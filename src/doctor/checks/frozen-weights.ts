@@ -21,17 +21,23 @@ export const frozenWeights: Check = {
     if (student!.report === undefined) return skipped("the student is an adapter, whose weights are corrections");
     const { entries } = await readSafetensorsHeader(join(student!.folder, WEIGHTS_FILE));
     const [mine, theirs] = [weightsOf(student!), weightsOf(teacher)];
-    let [numShort, numKept] = [0, 0];
+    const kept: { readonly size: number; readonly numKept: number }[] = [];
     for (const [name, weight] of mine) {
       const dtype = entries.get(toCheckpointName(name))?.dtype;
       const other = theirs.get(name);
       if (dtype !== "bfloat16" && dtype !== "float16") continue;
       if (!isTrainable(name, student!.config!) || other?.shape.join() !== weight.shape.join()) continue;
-      numShort += weight.numElements;
-      numKept += noGrad(() => scope(() => sum(eq(toDtype(weight, dtype), toDtype(other!, dtype)), "float32").item()));
+      kept.push({
+        size: weight.numElements,
+        numKept: noGrad(() => scope(() => sum(eq(toDtype(weight, dtype), toDtype(other!, dtype)), "float32").item())),
+      });
     }
-    if (numShort === 0) return ok("all trained weights are stored in 32 bits");
-    const share = numKept / numShort;
+    if (kept.length === 0) return ok("all trained weights are stored in 32 bits");
+    // A tensor that is the teacher's whole may not have been trained, as beside an adapter; if all are, they were.
+    const touched = kept.filter(({ size, numKept }) => numKept < size);
+    const looked = touched.length > 0 ? touched : kept;
+    const numShort = looked.reduce((total, { size }) => total + size, 0);
+    const share = looked.reduce((total, { numKept }) => total + numKept, 0) / numShort;
     const rate = peakRateOf(student!);
     const evidence = `${percent(share)} of ${figure(numShort)} trained weights in 16 bits are the teacher's still`;
     return share > MOST

@@ -1,4 +1,8 @@
+import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
+import { join } from "node:path";
+import { type Provenance, readProvenance } from "../../policy/provenance.js";
+import { WEIGHTS_FILE } from "../../smolvla/load.js";
 import { weightsHash } from "../../train/run-provenance.js";
 import { type Check, fault, ok, skipped, warning } from "../check.js";
 
@@ -23,14 +27,17 @@ export const lineage: Check = {
     }
     if (teacher.report === undefined)
       return skipped("the teacher is an adapter, whose weights are those of two policies");
-    const [told, found] = [provenance.teacher.weightsSha256, await weightsHash(teacher.folder)];
-    if (told !== found) {
+    const [told, found] = [provenance.teacher.weightsSha256, await teacher.weightsSha256()];
+    const between = await policiesBetween(provenance, found);
+    if (between === undefined) {
       return fault(
         `the student's teacher had weights ${told.slice(0, 12)}, this one's are ${found.slice(0, 12)}`,
         `Give the teacher that it had (${provenance.teacher.path}). A teacher that changes while its student learns, such as the ` +
           "student itself, teaches it its own errors: freeze it",
       );
     }
+    if (between.length > 0)
+      return ok(`of the teacher with weights ${found.slice(0, 12)}, by way of ${between.join(", ")}`);
     const { k } = provenance;
     const expected = (teacher.provenance?.k ?? 1) + (provenance.distilled === true ? 0 : 1);
     if (k !== undefined && k !== expected) {
@@ -48,3 +55,20 @@ export const lineage: Check = {
       : ok(made);
   },
 };
+
+/**
+ * The policies of the rounds between a student and an earlier teacher, as far as they are where they were: none for its own
+ * teacher, undefined if it does not descend from that one.
+ */
+async function policiesBetween(student: Provenance, weightsSha256: string): Promise<readonly string[] | undefined> {
+  const between: string[] = [];
+  for (let { teacher } = student; teacher !== undefined; ) {
+    if (teacher.weightsSha256 === weightsSha256) return between;
+    const { path } = teacher;
+    if (between.includes(path) || !existsSync(join(path, WEIGHTS_FILE))) return undefined;
+    if ((await weightsHash(path)) !== teacher.weightsSha256) return undefined;
+    between.push(path);
+    teacher = (await readProvenance(path))?.teacher;
+  }
+  return undefined;
+}

@@ -13,6 +13,12 @@ export const peakRateOf = (patient: Patient): number | undefined =>
     ? numberAt(patient, "optimizer.lr", "policy.optimizer_lr")
     : numberAt(patient, "policy.optimizer_lr", "optimizer.lr");
 
+/** Whether a run names its own schedule, or that it has none; otherwise the policy's presets say. */
+const hasSchedule = ({ training }: Patient): boolean =>
+  isEntry(entryAt(training, "scheduler")) || entryAt(training, "use_policy_training_preset") === false;
+
+const isEntry = (value: unknown): boolean => value !== undefined && value !== null;
+
 export const learningRate: Check = {
   id: "learning-rate",
   title: "The learning rate does not rise at the end",
@@ -20,10 +26,9 @@ export const learningRate: Check = {
   after: ["student-files"],
   run: ({ student }) => {
     if (student!.training === undefined) return skipped(NO_RECORD);
-    const [peak, last] = [
-      numberAt(student!, "scheduler.peak_lr", "policy.optimizer_lr"),
-      numberAt(student!, "scheduler.decay_lr", "policy.scheduler_decay_lr"),
-    ];
+    const [peak, last] = hasSchedule(student!)
+      ? [numberAt(student!, "scheduler.peak_lr"), numberAt(student!, "scheduler.decay_lr")]
+      : [numberAt(student!, "policy.optimizer_lr"), numberAt(student!, "policy.scheduler_decay_lr")];
     if (peak === undefined || last === undefined) return skipped("its train_config.json holds no cosine schedule");
     return last > peak
       ? fault(
