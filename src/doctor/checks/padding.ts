@@ -1,11 +1,11 @@
 /** Action dimensions that the robot does not have: noise fills them too, and the network answers there too. */
 import { euler, solve } from "../../flow/index.js";
 import { actionDim } from "../../smolvla/config.js";
-import type { HostArray } from "../../support/host-array.js";
-import { noGrad, scope } from "../../torch/index.js";
+import { noGrad, scope, type Tensor, toDtype } from "../../torch/index.js";
 import { sawRealNoiseAlone } from "../../train/padded-noise.js";
-import { type Check, fault, figure, ok, skipped, warning } from "../check.js";
+import { type Check, fault, figure, ok, percent, skipped, warning } from "../check.js";
 import { meanSquare } from "../examination.js";
+import { noiseLeft } from "../noise-left.js";
 import type { Patient } from "../patient.js";
 import { AFTER_TEACHER } from "./order.js";
 import { weightsOf } from "./weights.js";
@@ -26,7 +26,7 @@ export const noiseWidth: Check = {
     return sawRealNoiseAlone(student!.policy!, teacher.policy!)
       ? fault(
           `of action_in_proj, the columns of the ${numReal} real dimensions have changed and those of the ${maxActionDim - numReal} ` +
-            "others are the teacher's, to the bit",
+            "others are the teacher's still",
           "It has learnt from zeros where policies are given noise, which shakes its actions. Draw noise in the full width, for " +
             "teacher and student alike, and train again",
         )
@@ -44,7 +44,7 @@ export const paddedLoss: Check = {
   run: ({ teacher, student }) => {
     if (!hasPadding(teacher)) return ok(NO_PADDING);
     const numReal = actionDim(teacher.config!);
-    const changed = changedRows(weightsOf(student!).get(OUTPUT)!.toHost(), weightsOf(teacher).get(OUTPUT)!.toHost());
+    const changed = changedRows(weightsOf(student!).get(OUTPUT)!, weightsOf(teacher).get(OUTPUT)!);
     if (changed === undefined) return skipped("student and teacher are of different sizes");
     const isLeftOut = changed.length > 0 && changed.every((row) => row < numReal);
     const { numSteps } = student!.config!;
@@ -61,19 +61,28 @@ export const paddedLoss: Check = {
   },
 };
 
-/** Rows in which two matrices differ; undefined if they cannot be compared. */
-function changedRows(mine: HostArray, theirs: HostArray): number[] | undefined {
-  if (mine.dtype !== theirs.dtype || mine.shape.join() !== theirs.shape.join()) return undefined;
+/** Of a row's size, and more than rounding: what weight decay alone leaves of a row is the same row, a little shorter. */
+const TURNED = 1e-5;
+
+/** Rows in which two matrices differ by more than their length; undefined if they cannot be compared. */
+function changedRows(mine: Tensor, theirs: Tensor): number[] | undefined {
+  if (mine.shape.join() !== theirs.shape.join()) return undefined;
   const [rows, width] = mine.shape as [number, number];
-  const differs = (row: number): boolean => {
-    for (let i = row * width; i < (row + 1) * width; i++) if (mine.data[i] !== theirs.data[i]) return true;
-    return false;
-  };
-  return Array.from({ length: rows }, (_, row) => row).filter(differs);
+  const [own, first] = [mine, theirs].map((weight) =>
+    noGrad(() => scope(() => toDtype(weight, "float32").toNumbers())),
+  ) as [number[], number[]];
+  return Array.from({ length: rows }, (_, row) => row).filter((row) => {
+    const [a, b] = [own, first].map((all) => all.slice(row * width, (row + 1) * width)) as [number[], number[]];
+    const size = b.reduce((sum, x) => sum + x * x, 0);
+    const decay = size > 0 ? Math.min(1, b.reduce((sum, x, i) => sum + x * a[i]!, 0) / size) : 1;
+    return b.reduce((sum, x, i) => sum + (a[i]! - decay * x) ** 2, 0) > TURNED ** 2 * size;
+  });
 }
 
 /** Beside the size of real actions; trained output is nearly 0. */
 const LARGE = 0.3;
+/** Beside the noise that is left in real dimensions: of a policy that was hardly trained at all, as much is left in both. */
+const MORE = 2;
 
 export const paddedOutput: Check = {
   id: "padded-output",
@@ -91,8 +100,9 @@ export const paddedOutput: Check = {
     });
     const padded = (whole * config!.maxActionDim - real * numReal) / (config!.maxActionDim - numReal);
     const ratio = Math.sqrt(padded / real);
-    const evidence = `its samples are ${figure(ratio)} times as large there as in real dimensions`;
-    return ratio > LARGE
+    const left = noiseLeft(examination);
+    const evidence = `its samples are ${figure(ratio)} times as large there as in real dimensions, which hold ${percent(left)} of their noise`;
+    return ratio > LARGE && Math.sqrt(padded) > MORE * left
       ? warning(
           evidence,
           "Its training left these dimensions out (LeRobot 0.5.1 and later): do not teach them to a student. Use " +
