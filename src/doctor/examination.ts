@@ -75,6 +75,11 @@ export class Examination {
     return repeatInterleave(actions, this.numNoises, 0);
   }
 
+  /** The dataset's frames as a policy's pre-processor gives them. */
+  normalised(policy: SmolVLAPolicy): ProcessorBatch["arrays"] {
+    return this.#processed(policy, this.observations);
+  }
+
   /** Observations as a policy's network takes them. */
   input(policy: SmolVLAPolicy, observations: ProcessorBatch): ModelInput {
     return toModelInput(this.#processed(policy, observations), policy.config, policy.device);

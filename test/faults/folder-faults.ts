@@ -12,8 +12,10 @@ import {
   editTensors,
   editText,
   mapEntries,
+  NORMALIZER,
   removeStatistics,
   shiftStatistics,
+  UNNORMALIZER,
 } from "./edit-policy.js";
 import type { Fault } from "./fault.js";
 
@@ -69,6 +71,21 @@ export const FOLDER_FAULTS: readonly FolderFault[] = [
     "a teacher's statistics are not those of its data",
     "dataset-statistics",
     ({ teacher }) => shiftStatistics(teacher),
+    NO_STUDENT,
+  ),
+  doctor(
+    "an entry of the data deviates by nothing but rounding, which it is divided by",
+    "normalised-size",
+    async ({ teacher, dataset }) => {
+      for (const file of [NORMALIZER, UNNORMALIZER]) {
+        await editTensors(join(teacher, file), (name, tensor) =>
+          name === "action.std" ? mapEntries(tensor, (value, i) => (i === 1 ? 0 : value)) : tensor,
+        );
+      }
+      editJson(join(dataset, "meta/stats.json"), (json) => {
+        (json.action as { std: number[] }).std[1] = 0;
+      });
+    },
     NO_STUDENT,
   ),
   doctor("a student normalises by other statistics (MIN_MAX beside MEAN_STD)", "normalization-modes", ({ student }) => {
@@ -207,6 +224,19 @@ export const FOLDER_FAULTS: readonly FolderFault[] = [
       name.includes(".lm_expert.") ? as(teacher.get(name)!, "bfloat16") : tensor,
     );
   }),
+  doctor(
+    "noise filled the robot's own dimensions alone, and weight decay touched the others",
+    "noise-width",
+    async ({ student }) => {
+      await cp(weights(TEACHER), weights(student));
+      await editTensors(weights(student), (name, tensor) => {
+        const [, width] = tensor.shape as [number, number];
+        return name === "model.action_in_proj.weight"
+          ? mapEntries(tensor, (value, i) => value * (i % width < 3 ? 1 + 0.01 * Math.sin(i) : 0.9999))
+          : tensor;
+      });
+    },
+  ),
   doctor("a moving average is so slow that it is the teacher", "averaging", ({ student }) =>
     editJson(join(student, "train_config.json"), (json) => {
       json.ema = { enable: true, decay: 0.9999 };
@@ -223,6 +253,24 @@ export const FOLDER_FAULTS: readonly FolderFault[] = [
     "modes",
     ({ teacher }) =>
       editText(join(teacher, "../base-vlm/config.json"), '"attention_dropout": 0.0', '"attention_dropout": 0.1'),
+    NO_STUDENT,
+  ),
+  doctor(
+    "a teacher was not trained",
+    "teacher-trained",
+    ({ teacher }) =>
+      editTensors(weights(teacher), (name, tensor) =>
+        name.startsWith("model.action_out_proj.") ? mapEntries(tensor, (value) => value / 50) : tensor,
+      ),
+    NO_STUDENT,
+  ),
+  doctor(
+    "a teacher's last layer is all zeros",
+    "teacher-trained",
+    ({ teacher }) =>
+      editTensors(weights(teacher), (name, tensor) =>
+        name.startsWith("model.action_out_proj.") ? mapEntries(tensor, () => 0) : tensor,
+      ),
     NO_STUDENT,
   ),
   doctor(

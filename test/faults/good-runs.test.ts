@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { writeOldPolicy } from "../../src/policy/old-layout/testing/write-old-policy.js";
 import { BASE_VLM, lastCheckpoint, RUNS, TEACHER, teacherWith, trainIn } from "../runs/training-run.js";
 import { alarms } from "./diagnosed.js";
-import { CONFIGS, editJson } from "./edit-policy.js";
+import { as, CONFIGS, editJson, editTensors } from "./edit-policy.js";
 
 let root: string;
 beforeAll(() => {
@@ -51,10 +51,19 @@ describe("students", () => {
     const first = await train("first round", ...REFLOW);
     const second = await train("second round", ...REFLOW, `--policy.teacher_model_path=${first}`);
     expect(await alarms({ teacher: first, student: second })).toEqual([]);
+    expect(await alarms({ student: second })).toEqual([]); // beside the first round's teacher
   });
 });
 
 describe("adapters", () => {
+  it("merged into a policy that is kept in 16 bits", async () => {
+    const student = await train("adapter in 16 bits", ...REFLOW, "--peft.r=4", "--policy.optimizer_lr=1e-3");
+    await editTensors(join(student, "model.safetensors"), (name, tensor) =>
+      name.includes(".lm_expert.") ? as(tensor, "bfloat16") : tensor,
+    );
+    expect(await alarms({ student })).toEqual([]);
+  });
+
   it("as students, in their own format", async () => {
     const student = await train("adapter alone", ...REFLOW, "--peft.r=4", "--policy.optimizer_lr=1e-3");
     expect(await alarms({ student: join(student, "adapter") })).toEqual([]);

@@ -16,6 +16,7 @@ import { savedCopy } from "./saved-copy.js";
 import { pairSteps, teacherSteps } from "./solver.js";
 import {
   datasetStatistics,
+  normalisedSize,
   normalizationModes,
   sameStatistics,
   studentStatistics,
@@ -23,7 +24,7 @@ import {
 } from "./statistics.js";
 import { trainedTimes } from "./times.js";
 import { augmentation, learningRate } from "./training-record.js";
-import { studentTime, teacherTime, zeroField } from "./velocity.js";
+import { studentTime, teacherTime, teacherTrained, zeroField } from "./velocity.js";
 import { learnt, studentWeights, teacherWeights } from "./weights.js";
 
 /** All checks, causes before what they cause. */
@@ -40,6 +41,7 @@ export const CHECKS: readonly Check[] = [
   studentSettings,
   datasetFeatures,
   datasetStatistics,
+  normalisedSize,
   aloha,
   images,
   language,
@@ -64,6 +66,7 @@ export const CHECKS: readonly Check[] = [
   forwardPaths,
   savedCopy,
   // what they do
+  teacherTrained,
   teacherTime,
   paddedOutput,
   teacherSteps,

@@ -29,7 +29,7 @@ const vocabularyOf = async ({ policy }: Patient): Promise<string> =>
 
 export const language: Check = {
   id: "language",
-  title: "Tasks become the same tokens for student and teacher, and none is empty or cut",
+  title: "Tasks become the same tokens for student and teacher, none is empty, and no two become the same",
   needs: ["teacher network"],
   after: ["teacher-files", "student-files", "dataset-files"],
   run: async ({ teacher, student, dataset }) => {
@@ -58,10 +58,10 @@ export const language: Check = {
       );
     }
     const { maxLength } = tokenizerStepOf(teacher.policy!.processors.preprocessor)!;
-    const cut = await tasksLongerThan(maxLength, tasks, teacher);
-    if (cut.length > 0) {
+    const same = await tasksReadAlike(tasks, teacher);
+    if (same !== undefined) {
       return warning(
-        `${cut.length} of ${tasks.length} tasks have more than ${maxLength} tokens and are cut, such as "${cut[0]}"`,
+        `tasks are cut at ${maxLength} tokens, after which ${same.map((task) => JSON.stringify(task)).join(" and ")} are the same`,
         "Shorten the tasks, or train with a larger tokenizer_max_length",
       );
     }
@@ -71,10 +71,18 @@ export const language: Check = {
   },
 };
 
-async function tasksLongerThan(maxLength: number, tasks: readonly string[], { policy }: Patient): Promise<string[]> {
-  if (tasks.length === 0) return [];
+/** Two tasks that the network reads as one; undefined if there are none. */
+async function tasksReadAlike(tasks: readonly string[], { policy }: Patient): Promise<readonly string[] | undefined> {
+  if (tasks.length < 2) return undefined;
+  const { maxLength, truncation } = tokenizerStepOf(policy!.processors.preprocessor)!;
   const tokenizer = await loadTokenizer(policy!.tokenizerFolder);
-  const length = (task: string): number =>
-    tokenizer.encodeBatch([`${task}\n`], { maxLength, padding: "longest", truncation: false }).ids.shape[1]!;
-  return tasks.filter((task) => length(task) > maxLength);
+  const firstTask = new Map<string, string>();
+  for (const task of tasks) {
+    const { ids } = tokenizer.encodeBatch([`${task}\n`], { maxLength, padding: "longest", truncation });
+    const read = Array.from(ids.data as BigInt64Array).join();
+    const other = firstTask.get(read);
+    if (other !== undefined) return [other, task];
+    firstTask.set(read, task);
+  }
+  return undefined;
 }

@@ -7,6 +7,7 @@ const FOLDER_FAULTS = [
   "normalization-modes",
   "dataset-features",
   "dataset-statistics",
+  "normalised-size",
   "aloha",
   "images",
   "language",
@@ -33,5 +34,6 @@ export const AFTER_STUDENT = [
   "student-settings",
   "lineage",
   "student-weights",
+  "teacher-trained",
   "teacher-time",
 ] as const;

@@ -1,5 +1,5 @@
 /** What a student does beside its teacher, on equal noises for the same observations. */
-import { agreementsAt, leavesTeacher } from "../agreements.js";
+import { agreementsAt, idleNoise, leavesTeacher } from "../agreements.js";
 import { type Check, fault, figure, ok, percent, warning } from "../check.js";
 import { AFTER_STUDENT } from "./order.js";
 
@@ -22,6 +22,8 @@ export const noiseResponse: Check = {
     const { numSteps } = examination.student!.config!;
     const { noiseExplained, spreadRatio } = agreementsAt(examination, numSteps).student;
     const evidence = `at ${steps(numSteps)} it explains ${shown(noiseExplained)} of what noise does (1 is a copy, 0 the mean action), with ${shown(spreadRatio)} of the spread`;
+    const idle = idleNoise(examination);
+    if (idle !== undefined) return ok(`${evidence}; ${idle}`);
     const isLost = (noiseExplained ?? 1) < LITTLE.explained && (spreadRatio ?? 1) < LITTLE.spread;
     return isLost
       ? fault(
@@ -51,6 +53,8 @@ export const spread: Check = {
     const mine = agreementsAt(examination, numSteps).student.spreadRatio;
     const theirs = agreementsAt(examination, usual).teacher.spreadRatio;
     const evidence = `at ${steps(numSteps)} ${shown(mine)} of the teacher's solved flow; the teacher itself at ${steps(usual)} ${shown(theirs)}`;
+    const idle = idleNoise(examination);
+    if (idle !== undefined) return ok(`${evidence}; ${idle}`);
     return mine !== undefined && mine < (numSteps > FEW_STEPS ? KEPT : KEPT_BY_FEW) && mine < (theirs ?? 1) - CLEARLY
       ? warning(
           evidence,
@@ -99,8 +103,8 @@ export const agreement: Check = {
     return leavesTeacher(examination)
       ? fault(
           list.join(", "),
-          "It has left its teacher: a learning rate that is too large, or targets that are not the teacher's. Take an earlier " +
-            "checkpoint, and watch the run with --health=stop",
+          "It has left its teacher, by a learning rate that is too large or targets that are not the teacher's, or never came near " +
+            "it, as after few steps from a fresh expert. Take another checkpoint, and watch the run with --health=stop",
         )
       : ok(list.join(", "));
   },

@@ -4,6 +4,7 @@ import { euler, type Grid, gridByName, type Solver, solve, solverByName, uniform
 import { actionDim } from "../../smolvla/config.js";
 import { type HostArray, hostArray } from "../../support/host-array.js";
 import { noGrad, scope, slice } from "../../torch/index.js";
+import { idleNoise } from "../agreements.js";
 import { type Check, fault, figure, type Outcome, ok, skipped, warning } from "../check.js";
 import type { Examination } from "../examination.js";
 import type { Patient } from "../patient.js";
@@ -34,7 +35,9 @@ function changeAtTwice(examination: Examination, solver: Solver, numSteps: numbe
 /** Whether only the times of its few steps were trained, so that more steps ask about others. */
 const isDistilled = ({ provenance }: Patient): boolean => provenance?.distilled === true;
 
-function judge(change: number, what: string, remedy: string): Outcome {
+function judge(examination: Examination, change: number, what: string, remedy: string): Outcome {
+  const idle = idleNoise(examination);
+  if (idle !== undefined) return ok(`${what}: ${idle}`);
   const evidence = `${what}: with twice the steps actions change by ${figure(change)} of their spread over noises`;
   if (change > DESTROYING) return fault(evidence, remedy);
   return change > LARGE ? warning(evidence, remedy) : ok(evidence);
@@ -51,6 +54,7 @@ export const teacherSteps: Check = {
       return skipped("the teacher was distilled, and is not a flow that more steps solve better");
     const { numSteps } = teacher.config!;
     return judge(
+      examination,
       changeAtTwice(examination, euler, numSteps, uniformGrid),
       `Euler, num_steps ${numSteps}`,
       "Samples of too few steps shrink to the mean action, and pairs made so teach that. Set num_steps to 10 or more, unless a " +
@@ -64,14 +68,18 @@ export const pairSteps: Check = {
   title: "The student's pairs were solved with enough steps",
   needs: ["student", "dataset", "teacher network"],
   after: [...AFTER_TEACHER, "teacher-time", "lineage", "student-features"],
-  run: (examination) => {
+  run: async (examination) => {
     const { teacher, student } = examination;
-    const pairs = student!.provenance?.pairs;
+    const { pairs, teacher: own } = student!.provenance ?? {};
     if (pairs === undefined) return skipped("how its pairs were made is not recorded (no reflow.json with `pairs`)");
     if (isDistilled(teacher))
       return skipped("the teacher was distilled, and is not a flow that more steps solve better");
+    if (own !== undefined && own.weightsSha256 !== (await teacher.weightsSha256())) {
+      return skipped("its pairs were made by a later teacher");
+    }
     const { solver, numSteps, grid = uniformGrid.name } = pairs;
     return judge(
+      examination,
       changeAtTwice(examination, solverByName(solver), numSteps, gridByName(grid)),
       `${solver}, ${numSteps} steps`,
       "Give the teacher more steps (policy.reflow_num_inference_steps), or Heun's method (reflow.teacher_solver=heun)",

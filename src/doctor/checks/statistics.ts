@@ -125,12 +125,14 @@ export const sameStatistics: Check = {
   run: ({ teacher, student }) => {
     const [theirs, mine] = [statisticsHash(teacher.processors), statisticsHash(student!.processors)];
     if (mine === theirs) return ok(`sha256 ${mine.slice(0, 12)} of both`);
-    const others = needed(student!.processors);
-    const differing = needed(teacher.processors).filter(({ feature, stat, place, value }) => {
+    const [own, others] = [needed(teacher.processors), needed(student!.processors)];
+    const differing = own.filter(({ feature, stat, place, value }) => {
       const other = others.find((one) => one.feature === feature && one.stat === stat && one.place === place)?.value;
-      return value !== undefined && (other === undefined || entriesOf(other).join() !== entriesOf(value).join());
+      if (value === undefined) return false;
+      const sizes = own.filter((one) => one.feature === feature && one.place === place).map((one) => one.value);
+      return other === undefined || !isEqualToRounding(value, other, sizes);
     });
-    if (differing.length === 0) return ok("those that are applied are equal; others differ");
+    if (differing.length === 0) return ok("those that are applied are equal to rounding; others differ");
     return fault(
       `different: ${differing.map(({ feature, stat, place }) => `${feature}.${stat} (${place})`).join(", ")}`,
       "The student reads and means other units than its teacher. Copy the teacher's processors, or train the student with them",
@@ -138,24 +140,43 @@ export const sameStatistics: Check = {
   },
 };
 
+/** Of the largest statistic of an entry: what it makes to compute them again from the same data. */
+const ROUNDING = 1e-5;
+
+function isEqualToRounding(a: HostArray, b: HostArray, ofFeature: readonly (HostArray | undefined)[]): boolean {
+  const [mine, theirs] = [entriesOf(a), entriesOf(b)];
+  const sizeAt = (i: number): number =>
+    ofFeature.reduce((most, of) => (of === undefined ? most : Math.max(most, Math.abs(entriesOf(of)[i]!))), 0);
+  return mine.length === theirs.length && mine.every((x, i) => Math.abs(x - theirs[i]!) <= ROUNDING * sizeAt(i));
+}
+
 /** Of a standard deviation, and in units of it: what rounding and a few more episodes do, and what changes the units. */
 const SAME = 1e-3;
 const OTHER_UNITS = 0.5;
+/** An entry that deviates by less, beside its mean, is constant: its deviation is what rounding made of 0. */
+const CONSTANT = 1e-3;
+const NOTHING = 1e-6;
 
 export const datasetStatistics: Check = {
   id: "dataset-statistics",
   title: "The teacher's statistics are the dataset's",
   needs: ["dataset"],
-  after: ["dataset-files", "teacher-statistics", "normalization-modes"],
+  after: ["dataset-files", "teacher-statistics", "normalization-modes", "dataset-features"],
   run: ({ teacher, dataset }) => {
     const { metadata, renameMap } = dataset!;
     const stats = new Map([...metadata!.stats].map(([name, of]) => [renameMap[name] ?? name, of]));
     const distances = needed(teacher.processors).flatMap(({ feature, stat, place, value }) => {
       const other = stats.get(feature)?.get(stat);
-      const scale = stats.get(feature)?.get("std");
-      if (value === undefined || other === undefined || scale === undefined) return [];
-      const [a, b, unit] = [value, other, scale].map(entriesOf) as [number[], number[], number[]];
-      const distance = a.reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!) / Math.max(unit[i]!, 1e-6)), 0);
+      const [deviation, centre] = ["std", "mean"].map((name) => stats.get(feature)?.get(name));
+      if (value === undefined || other === undefined || deviation === undefined) return [];
+      const [a, b, std] = [value, other, deviation].map(entriesOf) as [number[], number[], number[]];
+      const mean = centre === undefined ? b : entriesOf(centre);
+      const distance = a.reduce((most, x, i) => {
+        const rounding = Math.max(CONSTANT * Math.abs(mean[i]!), NOTHING);
+        const difference = Math.abs(x - b[i]!);
+        if (std[i]! > rounding) return Math.max(most, difference / std[i]!);
+        return difference <= rounding ? most : Math.max(most, difference / rounding);
+      }, 0);
       return [{ name: `${feature}.${stat} (${place})`, distance }];
     });
     if (distances.length === 0) {
@@ -172,3 +193,43 @@ export const datasetStatistics: Check = {
       : warning(evidence, "The policy was trained on other or more episodes. Its own statistics stay in use");
   },
 };
+
+/** Of normalised numbers: rare outliers lie at some tens of standard deviations. */
+const HUGE = 100;
+
+export const normalisedSize: Check = {
+  id: "normalised-size",
+  title: "States and actions of the dataset are of ordinary size when they are normalised",
+  needs: ["dataset", "teacher network"],
+  after: ["dataset-files", "teacher-statistics", "normalization-modes", "dataset-features", "dataset-statistics"],
+  run: (examination) => {
+    const { policy, config } = examination.teacher;
+    const arrays = examination.normalised(policy!);
+    const names = [
+      "action",
+      ...Object.keys(config!.inputFeatures).filter((name) => config!.inputFeatures[name]!.type === "STATE"),
+    ];
+    const largest = names.flatMap((name) => {
+      const array = arrays[name];
+      return array === undefined ? [] : [{ name, ...largestOf(array) }];
+    });
+    const worst = largest.reduce((most, one) => (one.size > most.size ? one : most));
+    const evidence = `${worst.name}[${worst.entry}] is ${figure(worst.size)} at most`;
+    return worst.size > HUGE
+      ? fault(
+          evidence,
+          "An entry that is constant in the data has a deviation of nearly 0, and rounding is divided by it: such numbers drown all " +
+            "others in training. Set its std to 1 in both state files of the processors, or leave it out of the dataset, and train again",
+        )
+      : ok(evidence);
+  },
+};
+
+/** The largest number of an array, without its sign, and its place in the last axis. */
+function largestOf({ data, shape }: HostArray): { readonly size: number; readonly entry: number } {
+  let largest = { size: 0, entry: 0 };
+  for (const [i, value] of (data as Float32Array).entries()) {
+    if (Math.abs(value) > largest.size) largest = { size: Math.abs(value), entry: i % shape.at(-1)! };
+  }
+  return largest;
+}

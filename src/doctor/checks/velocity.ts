@@ -3,8 +3,9 @@ import { interpolate, velocityTarget } from "../../flow/index.js";
 import { actionDim } from "../../smolvla/config.js";
 import { add, constantPad, full, ones, reshape, rsubScalar, scope, sub } from "../../torch/index.js";
 import { leavesTeacher } from "../agreements.js";
-import { type Check, fault, figure, type Outcome, ok } from "../check.js";
+import { type Check, fault, figure, type Outcome, ok, percent } from "../check.js";
 import { type Examination, meanSquare, onDevice } from "../examination.js";
+import { noiseLeft } from "../noise-left.js";
 import type { Patient } from "../patient.js";
 import { AFTER_STUDENT, AFTER_TEACHER } from "./order.js";
 
@@ -41,6 +42,31 @@ const MEANINGS: Readonly<Record<string, string>> = {
   both: "time 0 is noise and velocities are actions - noise",
 };
 
+/** Of noise - actions. A flow of actions that nothing predicts leaves 0.78 of it unexplained, one that knows nothing leaves 1. */
+const ALL = 0.8;
+/** Of the noise, in its samples: a trained flow takes out whatever actions do not vary by. */
+const MUCH_NOISE = 0.5;
+
+export const teacherTrained: Check = {
+  id: "teacher-trained",
+  title: "The teacher has learnt what the dataset's actions are",
+  needs: ["dataset", "teacher network"],
+  after: AFTER_TEACHER,
+  run: (examination) => {
+    const { teacher } = examination;
+    const least = Math.min(...Object.values(readings(examination, teacher)));
+    const left = noiseLeft(examination);
+    const evidence = `its velocities leave ${percent(least)} of noise - actions unexplained, and its samples hold ${percent(left)} of their noise`;
+    return least > ALL && left > MUCH_NOISE
+      ? fault(
+          evidence,
+          "It was not trained, or on something else: its actions are little more than the noise. Train it on this dataset first " +
+            "(reflow train), or give the checkpoint that was trained",
+        )
+      : ok(evidence);
+  },
+};
+
 function direction(examination: Examination, patient: Patient): Outcome {
   const errors = readings(examination, patient);
   const [best, least] = Object.entries(errors).reduce((one, other) => (other[1] < one[1] ? other : one));
@@ -59,7 +85,7 @@ export const teacherTime: Check = {
   id: "teacher-time",
   title: "The teacher's time runs from noise at 1 to actions at 0",
   needs: ["dataset", "teacher network"],
-  after: AFTER_TEACHER,
+  after: [...AFTER_TEACHER, "teacher-trained"],
   run: (examination) => direction(examination, examination.teacher),
 };
 
