@@ -43,8 +43,8 @@ const QUICK: Version = {
   title: "about 4 minutes on two cores. Its policies are hardly trained",
   numDemonstrations: 120,
   pipeline: [
-    ...["--stages.flow.steps=2400", "--stages.flow.policy.scheduler_decay_steps=2400"],
-    ...["--stages.reflow.steps=900", "--stages.distill.steps=700"],
+    ...["--stages.flow.steps=1500", "--stages.flow.policy.scheduler_decay_steps=1500"],
+    ...["--stages.reflow.steps=500", "--stages.distill.steps=300"],
   ],
   comparison: ["--eval.n_episodes=100", "--num_observations=16", "--reference_steps=25", "--path_steps=50"],
 };
