@@ -32,10 +32,10 @@ interface Version {
 
 const WHOLE: Version = {
   folder: "demo",
-  title: "about 13 minutes on two cores",
+  title: "about 12 minutes on two cores",
   numDemonstrations: 480,
   pipeline: [],
-  comparison: ["--eval.n_episodes=500", "--num_observations=32", "--reference_steps=50"],
+  comparison: ["--eval.n_episodes=500", "--num_observations=24", "--reference_steps=40"],
 };
 
 const QUICK: Version = {
