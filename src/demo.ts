@@ -35,7 +35,7 @@ const WHOLE: Version = {
   title: "about 12 minutes on two cores",
   numDemonstrations: 480,
   pipeline: [],
-  comparison: ["--eval.n_episodes=500", "--num_observations=24", "--reference_steps=40"],
+  comparison: ["--eval.n_episodes=500", "--num_observations=20", "--reference_steps=40", "--path_steps=60"],
 };
 
 const QUICK: Version = {
