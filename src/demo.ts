@@ -43,10 +43,10 @@ const QUICK: Version = {
   title: "about 4 minutes on two cores. Its policies are hardly trained",
   numDemonstrations: 120,
   pipeline: [
-    ...["--stages.flow.steps=1500", "--stages.flow.policy.scheduler_decay_steps=1500"],
-    ...["--stages.reflow.steps=500", "--stages.distill.steps=300"],
+    ...["--stages.flow.steps=1200", "--stages.flow.policy.scheduler_decay_steps=1200"],
+    ...["--stages.reflow.steps=400", "--stages.distill.steps=240"],
   ],
-  comparison: ["--eval.n_episodes=100", "--num_observations=16", "--reference_steps=25", "--path_steps=50"],
+  comparison: ["--eval.n_episodes=100", "--num_observations=12", "--reference_steps=25", "--path_steps=50"],
 };
 
 const STUDENTS = ["straight", "one-step"];
