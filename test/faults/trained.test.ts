@@ -2,7 +2,7 @@
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
 import { HealthWatch } from "../../src/train/health/index.js";
 import { agreementRows } from "../../src/train/held-out.js";
@@ -12,6 +12,9 @@ import { BASE_VLM } from "../runs/training-run.js";
 import { alarmIds } from "./diagnosed.js";
 import { editText } from "./edit-policy.js";
 import { STUDENTS, TRAINED_FAULTS } from "./trained-faults.js";
+
+// Students are trained within their tests, which takes long where others compute too.
+vi.setConfig({ testTimeout: 600_000 });
 
 let root: string;
 let teacher: SmolVLAPolicy;
