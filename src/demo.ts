@@ -32,7 +32,7 @@ interface Version {
 
 const WHOLE: Version = {
   folder: "demo",
-  title: "about 12 minutes on two cores",
+  title: "10 to 15 minutes on two cores",
   numDemonstrations: 480,
   pipeline: [],
   comparison: ["--eval.n_episodes=500", "--num_observations=20", "--reference_steps=40", "--path_steps=60"],
