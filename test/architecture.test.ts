@@ -186,6 +186,15 @@ describe("code", () => {
     expect(talking).toEqual([]);
   });
 
+  it("makes folders with makeFolder, which returns wherever they are asked for", () => {
+    const own = findings((node, { path }) => {
+      if (!ts.isCallExpression(node) || node.expression.getText() !== "mkdir" || path.startsWith("src/support/"))
+        return;
+      return node.arguments.length > 1 ? "makes folders above it too: use makeFolder of src/support." : undefined;
+    });
+    expect(own).toEqual([]);
+  });
+
   it("reads the environment in cli, demo, hub and the native loader alone", () => {
     const reading = findings((node, { path, folder }) => {
       const isAllowed = TALKS_TO_PROCESS.has(folder) || MAY_READ_ENVIRONMENT.some((place) => path.startsWith(place));

@@ -1,6 +1,5 @@
 /** What `reflow predict` does: observations and noise from files, action chunks into one. */
 import { existsSync, statSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { isAdapterFolder } from "../policy/adapter-folder.js";
 import { findPolicyFolder } from "../policy/find-policy-folder.js";
@@ -10,6 +9,7 @@ import type { SmolVLAConfig } from "../smolvla/config.js";
 import type { Precision } from "../smolvla/precision.js";
 import { CheckpointError, ConfigError, type ConfigProblem, isUserError, messageOf } from "../support/errors.js";
 import type { HostArray } from "../support/host-array.js";
+import { makeFolder } from "../support/make-folder.js";
 import { readSafetensors, sourceOf, writeSafetensors } from "../support/safetensors.js";
 import { normalizationWarnings } from "./normalization-warnings.js";
 import { formatTable } from "./table.js";
@@ -160,7 +160,7 @@ function tasksFor(given: readonly string[], batchSize: number): readonly string[
 async function writePrediction(path: string, { chunk, robotChunk }: Prediction): Promise<void> {
   const tensors = { chunk: sourceOf(chunk), robot_chunk: sourceOf(robotChunk) };
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await writeSafetensors(path, new Map(Object.entries(tensors)));
   } catch (error) {
     throw new ConfigError("--output", `expected a file that can be written, got ${path} (${messageOf(error)})`);

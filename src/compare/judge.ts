@@ -9,8 +9,8 @@ type Judged = Pick<Comparison, "margins" | "settings" | "policies" | "offline" |
  * Holds every policy but the teacher against the margins, wherever there is a figure of it and of the teacher with its deployed
  * number of steps: success rate and entropy of ways of complete rows, samples between modes. One that was trained for one step is
  * judged by that alone. A success that leapt over a level of the world, so that its way is undecided, is none here: a policy that has
- * lost its statistics flies past all obstacles. A teacher that succeeds no more often than the margin is no measure of success: nothing is said of it
- * then.
+ * lost its statistics flies past all obstacles. A teacher that succeeds no more often than the margin is no measure of success:
+ * nothing is said of it then.
  */
 export function judge({ margins, settings, policies, offline, closedLoop }: Judged): Verdict[] {
   const [teacher] = policies;

@@ -5,10 +5,8 @@ import { DatasetError, messageOf } from "../support/errors.js";
 import { expectFile } from "../support/expect-file.js";
 import type { HostArray } from "../support/host-array.js";
 import { pathInDataset } from "./dataset-path.js";
+import { MOST_PIXELS } from "./picture-limit.js";
 import { planarFromPacked } from "./planar-rgb.js";
-
-/** Pictures of cameras have less, and a file of some kilobytes may say that it has a thousand times as many. */
-const MOST_PIXELS = 8192 * 8192;
 
 /** A cell of an image column: the file's bytes, or a path to it relative to the dataset's folder. */
 interface ImageCell {

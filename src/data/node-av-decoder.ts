@@ -1,5 +1,6 @@
 import type { CodecContext, FormatContext, Frame, Packet, Stream } from "node-av/lib";
 import { expectFile } from "../support/expect-file.js";
+import { MOST_PIXELS } from "./picture-limit.js";
 
 /** The modules of node-av, which are heavy and therefore loaded with the first video. */
 export interface NodeAv {
@@ -14,9 +15,6 @@ export interface DecodedFrame {
   /** decoded from damaged data, or predicted from a frame that was */
   readonly isDamaged: boolean;
 }
-
-/** Pictures of cameras have less, and a file of some kilobytes may say that it has a thousand times as many. */
-const MOST_PIXELS = 8192 * 8192;
 
 /** @throws Error with FFmpeg's text for a negative result */
 export function checkResult(av: NodeAv, result: number, problem: string): void {

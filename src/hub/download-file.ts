@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { downloadFile as fetchFile, type ListFileEntry } from "@huggingface/hub";
 import { replaceSymlink, writeFileAtomically } from "../support/atomic-file.js";
 import { HubError } from "../support/errors.js";
+import { makeFolder } from "../support/make-folder.js";
 
 /** Where and as whom to ask, in the Hub library's words. */
 export interface HubAccess {
@@ -59,8 +60,8 @@ export async function downloadFile(request: FileRequest): Promise<void> {
   const pointer = join(request.repositoryPath, "snapshots", request.commit, path);
   if (await exists(pointer)) return;
   const blob = join(request.repositoryPath, "blobs", checkedHash(request));
-  await mkdir(dirname(blob), { recursive: true });
-  await mkdir(dirname(pointer), { recursive: true });
+  await makeFolder(dirname(blob));
+  await makeFolder(dirname(pointer));
   if (!(await exists(blob))) await downloadBlob(request, path, blob);
   await replaceSymlink(relative(dirname(pointer), blob), pointer);
 }

@@ -1,9 +1,9 @@
-import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { datasetInfo, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { writeFileAtomically } from "../support/atomic-file.js";
 import { HubError } from "../support/errors.js";
+import { makeFolder } from "../support/make-folder.js";
 import { downloadFile, type HubAccess } from "./download-file.js";
 import { matchesPatterns } from "./file-patterns.js";
 import { guardedFetch } from "./guarded-fetch.js";
@@ -144,6 +144,6 @@ async function listWanted(
 async function recordRevision(repositoryPath: string, revision: string, commit: string): Promise<void> {
   if (isCommit(revision)) return;
   const path = join(repositoryPath, "refs", revision);
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeFileAtomically(path, commit);
 }

@@ -1,7 +1,6 @@
 /** A policy: transforms, network, solver, inverse transforms. Observation in, actions out. */
 
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { euler, sampleNoise, solve, type VelocityField } from "../flow/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
@@ -14,6 +13,7 @@ import type { VlmConfig } from "../smolvla/vlm-config.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
 import { ConfigError, ShapeError } from "../support/errors.js";
 import { type HostArray, hostArray } from "../support/host-array.js";
+import { makeFolder } from "../support/make-folder.js";
 import {
   defaultDevice,
   expectDevice,
@@ -238,7 +238,7 @@ export class SmolVLAPolicy {
    * @param masters see `saveSmolVLA`
    */
   async save(folder: string, masters?: ReadonlyMap<string, Tensor>): Promise<void> {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await saveSmolVLA(folder, this.model, masters);
     await saveProcessorPipeline(folder, this.processors.preprocessor);
     await saveProcessorPipeline(folder, this.processors.postprocessor);

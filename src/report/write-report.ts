@@ -1,8 +1,8 @@
 import { realpathSync, type Stats, statSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { removeLeftovers, writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
+import { makeFolder } from "../support/make-folder.js";
 import { collectReport } from "./collect-report.js";
 import { embedClips } from "./embed-clips.js";
 import { readPage, renderPage } from "./render-page.js";
@@ -24,7 +24,7 @@ export async function writeReport(
   const report = await collectReport(folders, { now, version, clipsFrom: embedClips });
   const html = renderPage(await readPage(), { report });
   try {
-    await mkdir(dirname(place), { recursive: true });
+    await makeFolder(dirname(place));
     await removeLeftovers(place);
     await writeFileAtomically(place, html);
   } catch (error) {

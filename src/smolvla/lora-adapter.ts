@@ -1,9 +1,9 @@
 /** LoRA adapters of the network: added, loaded and saved in PEFT's files, merged into the weights. */
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Linear, Lora, type ParameterSource } from "../nn/index.js";
 import { writeFileAtomically } from "../support/atomic-file.js";
 import { CheckpointError, ConfigError } from "../support/errors.js";
+import { makeFolder } from "../support/make-folder.js";
 import { readJson } from "../support/read-json.js";
 import { type SafetensorsSource, writeSafetensors } from "../support/safetensors.js";
 import {
@@ -169,7 +169,7 @@ export async function saveAdapter(
   for (const [name, parameter] of ownParameters(model, config)) {
     tensors.set(PREFIX + toCheckpointName(name), tensorSource(masters.get(name) ?? parameter));
   }
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await writeSafetensors(join(folder, ADAPTER_WEIGHTS_FILE), tensors);
   await writeFileAtomically(join(folder, ADAPTER_CONFIG_FILE), toLoraJson(config, base));
 }

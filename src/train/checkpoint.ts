@@ -1,6 +1,6 @@
 /** Checkpoints of a run in LeRobot's tree, each written completely or not at all. */
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
   removeAtOnce,
@@ -11,6 +11,7 @@ import {
   writeFileAtomically,
 } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
+import { makeFolder } from "../support/make-folder.js";
 
 export const CHECKPOINTS = "checkpoints";
 export const POLICY_FOLDER = "pretrained_model";
@@ -56,7 +57,7 @@ export async function writeCheckpoint(
       [POLICY_FOLDER, parts.writePolicy],
       [STATE_FOLDER, parts.writeState],
     ] as const) {
-      await mkdir(join(unfinished, part), { recursive: true });
+      await makeFolder(join(unfinished, part));
       await write(join(unfinished, part));
     }
     await syncFolder(unfinished);

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../records/run-event.js";
 import { removeAtOnce, removeUnfinished } from "../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../support/errors.js";
 import { type LockWords, lockFolder } from "../support/folder-lock.js";
+import { makeFolder } from "../support/make-folder.js";
 import { CHECKPOINTS, HEALTH_FILE } from "./checkpoint.js";
 
 const LOCK_WORDS: LockWords = {
@@ -48,7 +49,7 @@ export async function openRunFolder(path: string, options: RunFolderOptions): Pr
     );
   }
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     throw new CheckpointError(`train: ${path} cannot be made (${messageOf(error)})`);
   }

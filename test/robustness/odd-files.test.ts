@@ -1,11 +1,13 @@
 /** Files that are not damaged at random, but made to be in the way: each of these once held the program up, or ended it. */
 import { execFileSync } from "node:child_process";
-import { readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
+import { openArmsFolder } from "../../src/cli/arms/arms-folder.js";
 import { parseOverrides, readSettings } from "../../src/cli/overrides.js";
+import { openPipelineFolder } from "../../src/cli/pipeline/pipeline-folder.js";
 import { predictFile } from "../../src/cli/predict-file.js";
 import { decodeImageCell } from "../../src/data/image-cell.js";
 import { LeRobotDataset } from "../../src/data/index.js";
@@ -22,6 +24,8 @@ import { hostArray } from "../../src/support/host-array.js";
 import { readJson } from "../../src/support/read-json.js";
 import { readSafetensors, readSafetensorsHeader, sourceOf, writeSafetensors } from "../../src/support/safetensors.js";
 import { Generator } from "../../src/torch/index.js";
+import { openPairFolder } from "../../src/train/pairs/pair-folder.js";
+import { openRunFolder } from "../../src/train/run-folder.js";
 import { FIXTURE, loadTeacher } from "../parity/fixture.js";
 import { changedCopy, DATASET, TEACHER, temporaryFolder } from "../runs/training-run.js";
 
@@ -54,6 +58,22 @@ describe("in place of a file", () => {
     const line = `exec node dist/cli/main.js train --config_path=<(echo 'steps: x')`;
     expect(() => execFileSync("bash", ["-c", line], { stdio: "pipe" })).toThrow(/steps: expected a [a-z ]+, got "x"/);
   });
+});
+
+describe("an output folder", () => {
+  const MAKERS: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
+    train: (path) => openRunFolder(path, { resume: false, overwrite: false }),
+    pairs: openPairFolder,
+    pipeline: openPipelineFolder,
+    "lr-sweep": (path) => openArmsFolder("lr-sweep", path, false),
+  };
+
+  it.runIf(existsSync("/proc/self")).each(Object.keys(MAKERS))(
+    "that cannot be made is refused, and not tried for ever: %s",
+    async (command) => {
+      await expect(MAKERS[command]!("/proc/nobody/folder")).rejects.toThrow(/^.*cannot be made \(ENOENT/);
+    },
+  );
 });
 
 describe("a safetensors file", () => {

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../../records/run-event.js";
 import { CheckpointError, messageOf } from "../../support/errors.js";
 import { lockFolder } from "../../support/folder-lock.js";
+import { makeFolder } from "../../support/make-folder.js";
 import { CHECKPOINTS } from "../../train/checkpoint.js";
 
 /** Below it, the records of each arm. */
@@ -40,7 +41,7 @@ export async function openArmsFolder(command: string, path: string, mayReplace: 
     );
   }
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     throw new CheckpointError(`${command}: ${path} cannot be made (${messageOf(error)})`);
   }

@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { RECORDS_FILE } from "../../records/run-event.js";
 import { removeAtOnce, removeUnfinished, writeFileAtomically } from "../../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../../support/errors.js";
 import { type LockWords, lockFolder } from "../../support/folder-lock.js";
+import { makeFolder } from "../../support/make-folder.js";
 import { CHECKPOINTS } from "../../train/checkpoint.js";
 
 const LOCK_WORDS: LockWords = {
@@ -39,7 +40,7 @@ export async function openPipelineFolder(path: string): Promise<PipelineFolder> 
     );
   }
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     throw new CheckpointError(`pipeline: ${path} cannot be made (${messageOf(error)})`);
   }

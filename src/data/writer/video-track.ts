@@ -1,5 +1,6 @@
-import { mkdir, rm, stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../../support/make-folder.js";
 import { DATASET_VIDEO, Mp4Encoder, type VideoFormat } from "../mp4-encoder.js";
 import type { NodeAv } from "../node-av-decoder.js";
 import { concatenateVideos, type VideoPart } from "./concatenate-videos.js";
@@ -91,7 +92,7 @@ export class VideoTrack {
 
   async #closeFile(): Promise<void> {
     const path = join(this.#options.folder, pathOfFile(this.#position, "mp4"));
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     concatenateVideos(this.#av, this.#parts, path, this.#options.fps);
     await syncFile(path);
     for (const part of this.#parts) await rm(part.path);

@@ -1,6 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileAtomically } from "../../support/atomic-file.js";
+import { makeFolder } from "../../support/make-folder.js";
 import { stringifyAsPython } from "../../support/python-json.js";
 import { isNormalization, type ProcessorPipeline } from "./pipeline.js";
 import { writeStatistics } from "./statistics.js";
@@ -12,7 +12,7 @@ import { stepConfigJson } from "./step-json.js";
  * atomically, so the JSON never names a file that is not there.
  */
 export async function saveProcessorPipeline(folder: string, pipeline: ProcessorPipeline): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const steps: Record<string, unknown>[] = [];
   for (const [index, step] of pipeline.steps.entries()) {
     const entry: Record<string, unknown> = { registry_name: step.kind, config: stepConfigJson(step) };

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BROWSER_VIDEO, Mp4Encoder } from "../../data/mp4-encoder.js";
@@ -6,6 +6,7 @@ import { packedFromPlanar } from "../../data/planar-rgb.js";
 import { removeLeftovers, temporaryPathBeside } from "../../support/atomic-file.js";
 import { ConfigError, isUserError, messageOf, ShapeError } from "../../support/errors.js";
 import type { HostArray } from "../../support/host-array.js";
+import { makeFolder } from "../../support/make-folder.js";
 import { loadVideoEncoder } from "./load-video-encoder.js";
 
 /**
@@ -21,7 +22,7 @@ export async function writeVideo(file: string, frames: Iterable<HostArray>, fps:
   const temporary = temporaryPathBeside(file);
   let encoder: Mp4Encoder | undefined;
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
     await removeLeftovers(file);
     let first: HostArray | undefined;
     for (const frame of frames) {

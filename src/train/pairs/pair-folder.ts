@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { removeUnfinished } from "../../support/atomic-file.js";
 import { CheckpointError, messageOf } from "../../support/errors.js";
 import { type LockWords, lockFolder } from "../../support/folder-lock.js";
+import { makeFolder } from "../../support/make-folder.js";
 import {
   isShardName,
   MANIFEST_FILE,
@@ -42,7 +43,7 @@ export interface PairFolder {
 /** Makes or opens a folder for the caller alone. @throws CheckpointError if another process makes pairs in it */
 export async function openPairFolder(path: string): Promise<PairFolder> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     throw new CheckpointError(`pairs: ${path} cannot be made (${messageOf(error)})`);
   }
