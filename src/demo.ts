@@ -35,7 +35,7 @@ const WHOLE: Version = {
   title: "10 to 15 minutes on two cores",
   numDemonstrations: 480,
   pipeline: [],
-  comparison: ["--eval.n_episodes=500", "--num_observations=20", "--reference_steps=40", "--path_steps=60"],
+  comparison: ["--eval.n_episodes=500", "--num_observations=20", "--reference_steps=30", "--path_steps=40"],
 };
 
 const QUICK: Version = {
@@ -46,7 +46,7 @@ const QUICK: Version = {
     ...["--stages.flow.steps=1200", "--stages.flow.policy.scheduler_decay_steps=1200"],
     ...["--stages.reflow.steps=400", "--stages.distill.steps=240"],
   ],
-  comparison: ["--eval.n_episodes=100", "--num_observations=12", "--reference_steps=25", "--path_steps=50"],
+  comparison: ["--eval.n_episodes=100", "--num_observations=12", "--reference_steps=25", "--path_steps=40"],
 };
 
 const STUDENTS = ["straight", "one-step"];
@@ -74,7 +74,7 @@ function commandsOf({ numDemonstrations, pipeline, comparison }: Version, folder
       "compare",
       `--policies=teacher=${join(runs, "01-flow")},straight=${join(runs, "02-reflow")},one-step=${join(runs, "03-distill")}`,
       ...["--num_steps=1,2,5,10", `--dataset.root=${dataset}`, "--env.type=avoiding", "--env.image_size=32"],
-      ...["--eval.batch_size=100", "--eval.max_episodes_rendered=1", "--seed=1000"],
+      ...["--eval.num_workers=2", "--eval.max_episodes_rendered=1", "--seed=1000"],
       ...["--margins.success=0.02", "--margins.entropy_share=0.05", "--margins.between_modes=0.01"],
       ...comparison,
       `--output_dir=${compared}`,

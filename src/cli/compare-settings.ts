@@ -53,7 +53,11 @@ const SCHEMA = z.strictObject({
   eval: z
     .strictObject({
       n_episodes: count.default(100).describe("episodes of each policy and number of steps (100)"),
-      batch_size: count.default(50).describe("episodes side by side (50)"),
+      batch_size: count.default(50).describe("episodes side by side on each thread (50)"),
+      num_workers: count
+        .max(64)
+        .default(1)
+        .describe("threads that drive episodes, each with the policy in its own memory; more pay on a CPU (1)"),
       max_episodes_rendered: z
         .int()
         .min(0)
@@ -117,6 +121,8 @@ export interface CompareConfig {
   readonly environment: { readonly type: string; readonly options: Readonly<Record<string, unknown>> } | undefined;
   readonly numEpisodes: number;
   readonly batchSize: number;
+  /** threads that drive episodes */
+  readonly numWorkers: number;
   /** of each policy and number of steps */
   readonly numVideos: number;
   readonly latencyCalls: number;
@@ -192,6 +198,7 @@ export async function readCompareSettings(args: readonly string[]): Promise<Comp
     environment: env && { type, options: camelKeys(options) as Readonly<Record<string, unknown>> },
     numEpisodes: rollouts.n_episodes,
     batchSize: rollouts.batch_size,
+    numWorkers: rollouts.num_workers,
     numVideos: rollouts.max_episodes_rendered,
     margins: camelKeys(margins),
     reportFile: report ?? undefined,

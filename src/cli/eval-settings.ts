@@ -24,7 +24,11 @@ const SCHEMA = z.strictObject({
   eval: z
     .strictObject({
       n_episodes: count.default(50).describe("episodes (50)"),
-      batch_size: count.default(50).describe("episodes side by side (50)"),
+      batch_size: count.default(50).describe("episodes side by side on each thread (50)"),
+      num_workers: count
+        .max(64)
+        .default(1)
+        .describe("threads that drive episodes, each with the policy in its own memory; more pay on a CPU (1)"),
       max_episodes_rendered: z.int().min(0).default(10).describe("videos, of the first episodes; 0 for none (10)"),
       video_size: z
         .int()
@@ -62,6 +66,8 @@ export interface EvalConfig {
   readonly environment: { readonly type: string; readonly options: Readonly<Record<string, unknown>> };
   readonly numEpisodes: number;
   readonly batchSize: number;
+  /** threads that drive episodes */
+  readonly numWorkers: number;
   /** videos, of the first episodes */
   readonly maxEpisodesRendered: number;
   readonly videoSize: number;
@@ -91,6 +97,7 @@ export async function readEvalSettings(args: readonly string[]): Promise<EvalCon
     environment: { type, options: camelKeys(options) as Readonly<Record<string, unknown>> },
     numEpisodes: json.eval.n_episodes,
     batchSize: json.eval.batch_size,
+    numWorkers: json.eval.num_workers,
     maxEpisodesRendered: json.eval.max_episodes_rendered,
     videoSize: json.eval.video_size,
     seed: json.seed,

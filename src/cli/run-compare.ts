@@ -19,7 +19,7 @@ import { makeEnvironment } from "../env/index.js";
 import { resolveFolder } from "../hub/resolve-folder.js";
 import { SmolVLAPolicy } from "../policy/smolvla-policy.js";
 import { writeReport } from "../report/index.js";
-import { episodeVideoPath, expectFit, policyLatency, writeEpisodeVideo } from "../rollout/index.js";
+import { episodeVideoPath, expectFit, policyLatency, RolloutThreads, writeEpisodeVideo } from "../rollout/index.js";
 import { actionDim } from "../smolvla/config.js";
 import { deriveSeed } from "../support/derive-seed.js";
 import { ConfigError, isUserError } from "../support/errors.js";
@@ -257,16 +257,22 @@ function closedLoopRequest(
   folder: string,
   { onEpisodes, onWarning }: CompareRunOptions,
 ): NonNullable<ComparisonRun["closedLoop"]> {
-  const { numEpisodes, batchSize, numVideos, seed, latencyCalls: numCalls } = config;
+  const { numEpisodes, batchSize, numWorkers, numVideos, seed, latencyCalls: numCalls } = config;
   const make = () => makeEnvironment(type, options);
   return {
     open: async (compared) => {
       const policy = await load(compared, comparison.settings, onWarning);
+      const place = { folder: compared.folder, device: policy.device, precision: policy.precision };
+      const threads = new RolloutThreads({ policy: place, environment: { type, options } }, numWorkers - 1);
       return {
         policy,
+        rollOut: (request) => threads.rollOut(request),
         measureLatency: (numSteps) =>
           numCalls > 0 ? policyLatency(policy, make(), { numSteps, seed, numCalls }) : undefined,
-        dispose: () => policy.dispose(),
+        dispose: async () => {
+          await threads[Symbol.asyncDispose]();
+          policy.dispose();
+        },
       };
     },
     makeEnvironment: make,

@@ -9,7 +9,7 @@ import {
   expectFit,
   loadVideoEncoder,
   policyLatency,
-  rollOut,
+  RolloutThreads,
   summarizeEpisodes,
   writeEpisodeVideo,
 } from "../rollout/index.js";
@@ -59,7 +59,8 @@ async function evaluateInto(
   const make = () => makeEnvironment(environment.type, environment.options);
   const places = evalPlaces(config);
   if (maxEpisodesRendered > 0) await loadVideoEncoder();
-  const policy = await SmolVLAPolicy.load(await findPolicyFolder(config.policy.path), {
+  const folder = await findPolicyFolder(config.policy.path);
+  const policy = await SmolVLAPolicy.load(folder, {
     ...(config.policy.device === undefined ? {} : { device: config.policy.device }),
     precision: config.precision,
   });
@@ -93,7 +94,9 @@ async function evaluateInto(
     const onRound = (share: number | undefined): void =>
       options.onProgress(`${episodes.length} of ${numEpisodes} episodes`, share);
     onRound(0);
-    for await (const episode of rollOut({ ...request, signal: options.signal, onRound })) {
+    const place = { folder, device: policy.device, precision: policy.precision };
+    await using threads = new RolloutThreads({ policy: place, environment }, config.numWorkers - 1);
+    for await (const episode of threads.rollOut({ ...request, signal: options.signal, onRound })) {
       episodes.push(episode);
       if (episode.index < maxEpisodesRendered) {
         const video = join(places.videos, episodeVideoPath(environment.type, episode.index));

@@ -48,6 +48,8 @@ export interface RolloutRequest {
   readonly numSteps?: number | undefined;
   /** actions of a chunk that are carried out before the next is predicted; the policy's own if left out */
   readonly numActionSteps?: number | undefined;
+  /** every `of`-th episode from `index` on; all if left out */
+  readonly part?: { readonly index: number; readonly of: number } | undefined;
   readonly signal?: AbortSignal | undefined;
   /**
    * called after each round of predictions, and the episodes that it ended, with the share of all steps that was taken, from 0 to 1, if other episodes are as
@@ -80,17 +82,19 @@ interface Running {
  * @throws ConfigError for numbers that make no sense, or a policy whose features are not the world's
  */
 export async function* rollOut(request: RolloutRequest): AsyncGenerator<Episode, void, undefined> {
-  const { policy, numEpisodes, batchSize, seed, signal } = request;
+  const { policy, numEpisodes, batchSize, seed, part = { index: 0, of: 1 }, signal } = request;
   const numActionSteps = checkRequest(request);
-  const free = Array.from({ length: Math.min(batchSize, numEpisodes) }, () => request.makeEnvironment());
+  const numOwn = Math.ceil((numEpisodes - part.index) / part.of);
+  const free = Array.from({ length: Math.min(batchSize, numOwn) }, () => request.makeEnvironment());
+  if (free.length === 0) return;
   expectFit(policy.config, free[0]!, policy.processors && observationRenames(policy.processors.preprocessor));
   const ended = new Map<number, Episode>();
   let going: Running[] = [];
   const ends = { numEpisodes: 0, numSteps: 0 };
-  for (let [begun, given] = [0, 0]; ; ) {
-    while (free.length > 0 && begun < numEpisodes && !signal?.aborted) {
-      going.push(begin(free.pop()!, begun, seed + begun));
-      begun += 1;
+  for (let [next, given] = [part.index, part.index]; ; ) {
+    while (free.length > 0 && next < numEpisodes && !signal?.aborted) {
+      going.push(begin(free.pop()!, next, seed + next));
+      next += part.of;
     }
     if (going.length === 0) return;
     const chunks = predict(policy, going, request.numSteps);
@@ -106,10 +110,10 @@ export async function* rollOut(request: RolloutRequest): AsyncGenerator<Episode,
     await nextTurn(); // signals arrive here
     for (let episode = ended.get(given); episode !== undefined; episode = ended.get(given)) {
       ended.delete(given);
-      given += 1;
+      given += part.of;
       yield episode;
     }
-    request.onRound?.(shareTaken(ends, going, numEpisodes));
+    request.onRound?.(shareTaken(ends, going, numOwn));
   }
 }
 

@@ -118,6 +118,15 @@ describe("a comparison", () => {
     expect(one!.against).toEqual(straight!.against);
   });
 
+  it("drives them on two threads through the same episodes", async () => {
+    const folder = temporaryFolder();
+    const { code } = await runCompareCommand(...flags, "--eval.num_workers=2", `--output_dir=${folder}`);
+    expect(code).toBe(0);
+    const episodesIn = ({ closedLoop }: Comparison) =>
+      closedLoop?.rows.map(({ policy, numSteps, episodes }) => ({ policy, numSteps, episodes }));
+    expect(episodesIn(await readComparison(fileIn(folder)))).toEqual(episodesIn(unbroken.comparison));
+  });
+
   it("takes the episodes that the student's run has held out, and says that the teacher has seen them", () => {
     const { dataset } = unbroken.comparison.settings;
     expect(dataset).toMatchObject({ episodes: [1, 4], numObservations: 3, numNoises: 4 });

@@ -9,7 +9,11 @@ import { command as evaluate } from "../../src/cli/commands/eval.js";
 import { command as makeDataset } from "../../src/cli/commands/make-dataset.js";
 import { readDatasetSettings } from "../../src/cli/dataset-settings.js";
 import { createNodeAvBackend, LeRobotDataset } from "../../src/data/index.js";
-import { makeDemonstration } from "../../src/env/index.js";
+import { makeDemonstration, makeEnvironment } from "../../src/env/index.js";
+import { SmolVLAPolicy } from "../../src/policy/smolvla-policy.js";
+import { RolloutThreads } from "../../src/rollout/index.js";
+import { HubError } from "../../src/support/errors.js";
+import { numThreads, setNumThreads } from "../../src/torch/index.js";
 import { runCommand } from "../commands/run-command.js";
 import { BASE_VLM, TEACHER, temporaryFolder, trainIn } from "./training-run.js";
 
@@ -45,6 +49,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const info = (file: string) => JSON.parse(readFileSync(file, "utf8"));
 const EVAL = ["--env.type=avoiding", "--policy.device=cpu", "--policy.num_steps=1", "--latency_calls=3"];
+const SHORT = [...EVAL, "--latency_calls=0", "--env.max_steps=5"];
 
 describe("reflow make-dataset", () => {
   it("goes to a folder of its world's name unless another is given", async () => {
@@ -111,6 +116,39 @@ describe("reflow eval", () => {
     expect(info(again).reflow.episodes).toEqual(first.reflow.episodes);
   });
 
+  it("gives the same episodes on several threads, also on more than there are episodes", async () => {
+    const episodesOf = async (numWorkers: number) => {
+      const file = join(temporaryFolder(), "eval.json");
+      const flags = [...SHORT, `--policy.path=${run}`, "--eval.n_episodes=4", "--eval.batch_size=2"];
+      const { code } = await runCommand(evaluate, [
+        ...[...flags, `--eval.num_workers=${numWorkers}`, `--output_file=${file}`],
+      ]);
+      expect(code).toBe(0);
+      return info(file).reflow.episodes as { readonly seed: number; readonly actions: unknown }[];
+    };
+    const alone = await episodesOf(1);
+    expect(alone.map(({ seed }) => seed)).toEqual([1000, 1001, 1002, 1003]);
+    for (const numWorkers of [3, 5]) expect(await episodesOf(numWorkers)).toEqual(alone);
+  });
+
+  it("ends with the error of whichever thread has one", async () => {
+    setNumThreads(2);
+    const policy = await SmolVLAPolicy.load(join(run, "checkpoints", "last", "pretrained_model"), { device: "cpu" });
+    onTestFinished(() => {
+      setNumThreads(1);
+      policy.dispose();
+    });
+    const place = { folder: join(folder, "nothing"), device: "cpu", precision: "fp32" as const };
+    const environment = { type: "avoiding", options: { maxSteps: 3 } };
+    await using threads = new RolloutThreads({ policy: place, environment }, 1);
+    const makeOne = () => makeEnvironment("avoiding", environment.options);
+    const request = { policy, makeEnvironment: makeOne, numEpisodes: 3, batchSize: 1, seed: 0, numSteps: 1 };
+    const episodes = threads.rollOut(request);
+    expect((await episodes.next()).value).toMatchObject({ index: 0, length: 3 });
+    await expect(episodes.next()).rejects.toThrow(HubError);
+    expect(numThreads()).toBe(2);
+  });
+
   it("says that the variety of ways is undefined where nothing succeeded", async () => {
     const flags = [...EVAL, `--policy.path=${run}`, "--eval.n_episodes=1", "--env.max_steps=2"];
     const output = temporaryFolder();
@@ -141,7 +179,6 @@ describe("reflow eval", () => {
     readdirSync(folder, { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".mp4"))
       .sort();
-  const SHORT = [...EVAL, "--latency_calls=0", "--env.max_steps=5"];
 
   it("writes videos of the first episodes where LeRobot puts them, of the size and number that were asked for", async () => {
     const output = temporaryFolder();
@@ -195,9 +232,14 @@ describe("reflow eval", () => {
   });
 
   /** An evaluation in a process of its own that gets a signal once its file knows of episodes. */
-  async function evaluateUntil(signal: NodeJS.Signals, file: string): Promise<{ code: number | null; out: string }> {
+  async function evaluateUntil(
+    signal: NodeJS.Signals,
+    file: string,
+    numWorkers: number,
+  ): Promise<{ code: number | null; out: string }> {
     const flags = [...EVAL, `--policy.path=${run}`, "--eval.n_episodes=100000", "--eval.max_episodes_rendered=1"];
-    const args = ["dist/cli/main.js", "eval", ...flags, "--eval.batch_size=10", `--output_file=${file}`];
+    const sideBySide = ["--eval.batch_size=10", `--eval.num_workers=${numWorkers}`];
+    const args = ["dist/cli/main.js", "eval", ...flags, ...sideBySide, `--output_file=${file}`];
     const child = spawn(process.execPath, args, { env: { ...process.env, OMP_NUM_THREADS: "1" } });
     onTestFinished(() => void child.kill("SIGKILL"));
     let out = "";
@@ -215,24 +257,28 @@ describe("reflow eval", () => {
   }
 
   it.each([
-    ["SIGKILL", null],
-    ["SIGINT", 130],
-  ] as const)("keeps what is known on %s, marked as partial", async (signal, expectedCode) => {
-    const file = join(temporaryFolder(), "eval_info.json");
-    const { code, out } = await evaluateUntil(signal, file);
-    expect(code).toBe(expectedCode);
-    const { reflow, overall } = info(file);
-    expect(reflow.status).toBe("partial");
-    expect(overall.n_episodes).toBeGreaterThan(0);
-    expect(overall.n_episodes).toBeLessThan(100_000);
-    expect(reflow.episodes.map(({ seed }: { seed: number }) => seed)).toEqual(
-      Array.from({ length: overall.n_episodes }, (_, i) => 1000 + i),
-    );
-    expect(reflow.summary.numEpisodes).toBe(overall.n_episodes);
-    expect(overall.video_paths).toHaveLength(1);
-    for (const video of overall.video_paths) expect(existsSync(video)).toBe(true);
-    if (signal === "SIGINT") expect(out).toContain(`${overall.n_episodes} of 100000: interrupted`);
-  });
+    ["SIGKILL", 1, null],
+    ["SIGINT", 1, 130],
+    ["SIGINT", 2, 130],
+  ] as const)(
+    "keeps what is known on %s on %i threads, marked as partial",
+    async (signal, numWorkers, expectedCode) => {
+      const file = join(temporaryFolder(), "eval_info.json");
+      const { code, out } = await evaluateUntil(signal, file, numWorkers);
+      expect(code).toBe(expectedCode);
+      const { reflow, overall } = info(file);
+      expect(reflow.status).toBe("partial");
+      expect(overall.n_episodes).toBeGreaterThan(0);
+      expect(overall.n_episodes).toBeLessThan(100_000);
+      expect(reflow.episodes.map(({ seed }: { seed: number }) => seed)).toEqual(
+        Array.from({ length: overall.n_episodes }, (_, i) => 1000 + i),
+      );
+      expect(reflow.summary.numEpisodes).toBe(overall.n_episodes);
+      expect(overall.video_paths).toHaveLength(1);
+      for (const video of overall.video_paths) expect(existsSync(video)).toBe(true);
+      if (signal === "SIGINT") expect(out).toContain(`${overall.n_episodes} of 100000: interrupted`);
+    },
+  );
 
   it("refuses more actions than the policy's chunk has, and writes nothing", async () => {
     const output = temporaryFolder();

@@ -9,9 +9,11 @@ import { closedLoopRow } from "./closed-loop-row.js";
 /** A policy that is loaded, until it is disposed. */
 export interface OpenedPolicy {
   readonly policy: RolloutRequest["policy"];
+  /** drives it, as `rollOut` of this thread does, which is taken if this is left out */
+  readonly rollOut?: (request: RolloutRequest) => AsyncIterable<Episode>;
   /** of one prediction; undefined if it is not asked for */
   readonly measureLatency: (numSteps: number) => Latency | undefined;
-  dispose(): void;
+  dispose(): Promise<void> | void;
 }
 
 export interface ClosedLoopRequest {
@@ -74,7 +76,7 @@ export async function* compareClosedLoop(request: ClosedLoopRequest): AsyncGener
         if (row.episodes.length > 0) yield row;
       }
     } finally {
-      opened.dispose();
+      await opened.dispose();
     }
   }
 }
@@ -92,7 +94,7 @@ function wantedSteps(policy: ComparedPolicy, request: ClosedLoopRequest): number
 }
 
 async function measureRow(
-  { policy, measureLatency }: OpenedPolicy,
+  { policy, rollOut: drive = rollOut, measureLatency }: OpenedPolicy,
   name: string,
   numSteps: number,
   request: ClosedLoopRequest,
@@ -102,7 +104,7 @@ async function measureRow(
   const episodes: Episode[] = [];
   const began = performance.now();
   onRound(0, 0);
-  for await (const episode of rollOut({
+  for await (const episode of drive({
     ...{ policy, makeEnvironment, numEpisodes, batchSize, seed, numSteps, numActionSteps, signal },
     onRound: (share) => onRound(episodes.length, share),
   })) {
