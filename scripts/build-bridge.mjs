@@ -1,11 +1,12 @@
 // Builds the native bridge with one direct compiler call, once per torch, compiler and source. Node built-ins only.
 // Run by itself it builds the bridge and prints where it is.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findLibtorch, SetupError } from "./libtorch.mjs";
+import { runProgram } from "./run-program.mjs";
 
 export const projectRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -54,26 +55,22 @@ function compilerArguments(torch, output) {
   ];
 }
 
-function compile(compiler, args) {
-  return new Promise((done, fail) => {
-    const child = spawn(compiler, args, { stdio: ["ignore", "ignore", "pipe"] });
-    let text = "";
-    child.stderr.on("data", (chunk) => {
-      text += chunk;
-    });
-    child.on("error", (error) => fail(new SetupError(`${compiler} cannot be started: ${error.message}`)));
-    child.on("close", (code) =>
-      code === 0 ? done() : fail(new SetupError(`${compiler} could not build the bridge:\n${text}`)),
-    );
-  });
+async function compile(compiler, args) {
+  try {
+    await runProgram(compiler, args);
+  } catch (error) {
+    throw new SetupError(`${compiler} could not build the bridge:\n${error.message}`);
+  }
 }
 
 /**
  * Makes sure that the bridge is built and that `build/bridge.json` names it.
+ * @param packages when the packages are installed, whose headers the compiler reads; libtorch is found, or installed, meanwhile
  * @returns {Promise<{ addon: string, torchVersion: string, torchRoot: string }>}
  */
-export async function buildBridge(log) {
+export async function buildBridge(log, packages = Promise.resolve()) {
   const torch = await findLibtorch(projectRoot, log);
+  await packages;
   const { compiler, version } = findCompiler();
   const sources = readdirSync(join(projectRoot, "native"))
     .sort()

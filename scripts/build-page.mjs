@@ -1,12 +1,12 @@
 // Builds the report's page into dist/report/page.html, unless it is up to date. Node built-ins only, beside the tools it starts.
 // Run by itself it builds the page and prints where it is.
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { projectRoot } from "./build-bridge.mjs";
 import { SetupError } from "./libtorch.mjs";
+import { runProgram } from "./run-program.mjs";
 
 /** What the page is made of: its own sources and the types that it imports, which are checked with it. */
 const SOURCES = ["page", "src/report", "src/compare", "src/rollout", "src/eval"];
@@ -23,27 +23,26 @@ function hashOfSources() {
   return hash.digest("hex");
 }
 
-function run(packageFile, args, what) {
-  const result = spawnSync(process.execPath, [join(projectRoot, "node_modules", packageFile), ...args], {
-    cwd: projectRoot,
-    encoding: "utf8",
-  });
-  if (result.error) throw new SetupError(`${what}: node cannot be started (${result.error.message})`);
-  if (result.status !== 0) throw new SetupError(`${what} failed:\n${result.stdout}${result.stderr}`);
+async function run(packageFile, args, what) {
+  try {
+    await runProgram(process.execPath, [join(projectRoot, "node_modules", packageFile), ...args], { cwd: projectRoot });
+  } catch (error) {
+    throw new SetupError(`${what} failed:\n${error.message}`);
+  }
 }
 
 /**
  * Makes sure that the page is built from the present sources.
- * @returns {string} its path
+ * @returns {Promise<string>} its path
  */
-export function buildPage(log) {
+export async function buildPage(log) {
   const page = join(projectRoot, "dist", "report", "page.html");
   const stamp = join(projectRoot, "build", "page.sha256");
   const hash = hashOfSources();
   if (existsSync(page) && existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return page;
   log("building the report's page");
-  run("typescript/bin/tsc", ["--noEmit", "-p", "page/tsconfig.json"], "checking the types of the report's page");
-  run("vite/bin/vite.js", ["build", "--config", "page/vite.config.ts"], "building the report's page");
+  await run("typescript/bin/tsc", ["--noEmit", "-p", "page/tsconfig.json"], "checking the types of the report's page");
+  await run("vite/bin/vite.js", ["build", "--config", "page/vite.config.ts"], "building the report's page");
   mkdirSync(dirname(page), { recursive: true });
   renameSync(join(projectRoot, "build", "page", "index.html"), page);
   writeFileSync(stamp, hash);
@@ -52,7 +51,7 @@ export function buildPage(log) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    console.log(buildPage((message) => console.error(message)));
+    console.log(await buildPage((message) => console.error(message)));
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(`set-up: ${error.message}`);

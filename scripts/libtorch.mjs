@@ -1,7 +1,8 @@
 // Finds libtorch in an installed Python `torch`, or installs one into the project's own `.venv`. Node built-ins only.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { runProgram } from "./run-program.mjs";
 
 const ACCEPTED = { major: 2, fromMinor: 11, toMinor: 14 };
 export const ACCEPTED_TEXT = `${ACCEPTED.major}.${ACCEPTED.fromMinor} to ${ACCEPTED.major}.${ACCEPTED.toMinor}`;
@@ -41,19 +42,6 @@ function torchOf(python) {
   }
 }
 
-function run(command, args, options) {
-  return new Promise((done, fail) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
-    let text = "";
-    for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk) => {
-        text += chunk;
-      });
-    child.on("error", fail);
-    child.on("close", (code) => (code === 0 ? done(text) : fail(new Error(text.trim() || `exit code ${code}`))));
-  });
-}
-
 async function installInto(venv, log) {
   try {
     execFileSync("python3", ["--version"], { stdio: "ignore" });
@@ -64,8 +52,8 @@ async function installInto(venv, log) {
   }
   const python = join(venv, "bin", "python");
   try {
-    if (!existsSync(python)) await run("python3", ["-m", "venv", venv]);
-    await run(python, ["-m", "pip", "--version"]);
+    if (!existsSync(python)) await runProgram("python3", ["-m", "venv", venv]);
+    await runProgram(python, ["-m", "pip", "--version"]);
   } catch (error) {
     throw new SetupError(
       `a Python environment with pip cannot be made in ${venv}. Install pip and venv for python3 (Debian: apt install python3-pip python3-venv). Python said:\n${error.message}`,
@@ -73,7 +61,7 @@ async function installInto(venv, log) {
   }
   log(`installing ${TORCH_TO_INSTALL} into ${venv}`);
   try {
-    await run(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", TORCH_TO_INSTALL]);
+    await runProgram(python, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", TORCH_TO_INSTALL]);
   } catch (error) {
     throw new SetupError(
       `pip could not install ${TORCH_TO_INSTALL}. Install torch ${ACCEPTED_TEXT} for python3 yourself, or set REFLOW_LIBTORCH. pip said:\n${error.message}`,
