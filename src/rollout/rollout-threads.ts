@@ -72,6 +72,9 @@ class RolloutThread {
     this.#worker.on("error", (error) => {
       this.#failure = new Error(`a thread that drives episodes failed: ${error.message}`, { cause: error });
     });
+    this.#worker.on("exit", () => {
+      this.#failure ??= new Error("a thread that drives episodes has ended");
+    });
   }
 
   /** Begins at once; what is given waits until it is asked for. */
@@ -83,6 +86,7 @@ class RolloutThread {
 
   async *#episodes(replies: AsyncIterable<[RolloutReply]>): AsyncGenerator<Episode, void, undefined> {
     try {
+      if (this.#failure) throw this.#failure; // it would never answer
       for await (const [reply] of replies) {
         if ("error" in reply) throw fromErrorMessage(reply.error);
         if (!("episode" in reply)) return;
@@ -91,7 +95,7 @@ class RolloutThread {
     } catch (error) {
       throw this.#failure ?? error;
     }
-    throw new Error("a thread that drives episodes ended by itself");
+    throw this.#failure ?? new Error("a thread that drives episodes ended by itself");
   }
 
   /** Lets the episodes that are running end, and begins no more. */

@@ -147,6 +147,10 @@ describe("reflow eval", () => {
     expect((await episodes.next()).value).toMatchObject({ index: 0, length: 3 });
     await expect(episodes.next()).rejects.toThrow(HubError);
     expect(numThreads()).toBe(2);
+    await threads[Symbol.asyncDispose]();
+    const later = threads.rollOut(request);
+    expect((await later.next()).value).toMatchObject({ index: 0 });
+    await expect(later.next()).rejects.toThrow("a thread that drives episodes has ended");
   });
 
   it("says that the variety of ways is undefined where nothing succeeded", async () => {
